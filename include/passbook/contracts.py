@@ -1,0 +1,320 @@
+"""The schemas that Passbook promises: work tables in Hive, and what analysts read in Postgres.
+
+Column order is part of the contract. Money is in won, counts are integers, dates are dates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+FAMILIES: Final = ("deposit", "insurance", "fund")
+STAGES: Final = (
+    "ingest_work_tables",
+    "retrain_models",
+    "segment_customers",
+    "recommend_products",
+    "score_credit",
+)
+"""The weekly stages in order; each is a DAG of the same name."""
+
+MANDATORY: Final = ("customer", "product")
+"""Work tables every source has, beside at least one holding table."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table under contract."""
+
+    name: str
+    type: pa.DataType
+    description: str
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    codes: tuple[str, ...] = ()
+    event: bool = False
+    """Dates an event, which must not lie after the base date."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under contract."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, in contract order."""
+        return pa.schema([pa.field(c.name, c.type, c.nullable) for c in self.columns])
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Names in contract order."""
+        return tuple(c.name for c in self.columns)
+
+
+_STRING, _DATE, _FLAG = pa.string(), pa.date32(), pa.bool_()
+_COUNT, _WON, _REAL = pa.int32(), pa.int64(), pa.float64()
+
+
+def _count(name: str, description: str) -> Column:
+    return Column(name, _COUNT, description, minimum=0)
+
+
+def _won(name: str, description: str, *, nullable: bool = False) -> Column:
+    return Column(name, _WON, f"{description}, won", nullable=nullable, minimum=0)
+
+
+def _share(name: str, description: str) -> Column:
+    return Column(name, _REAL, description, minimum=0, maximum=1)
+
+
+_CUSTOMER_ID = Column("customer_id", _STRING, "The bank's customer number")
+_PRODUCT_CODE = Column("product_code", _STRING, "The bank's product code")
+
+AGE_BANDS: Final = ("0-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80-89",
+                    "90+")  # fmt: skip
+OCCUPATION_GROUPS: Final = ("employed", "not_employed", "unknown")
+STYLES: Final = ("loose_passive", "loose_aggressive", "tight_passive", "tight_aggressive")
+SCENARIOS: Final = (
+    "up_sell.deposit",
+    "up_sell.insurance",
+    "up_sell.fund",
+    "cross_sell.deposit",
+    "cross_sell.insurance",
+    "cross_sell.fund",
+)
+
+
+def _holding(family: str) -> Table:
+    return Table(
+        f"{family}_holding",
+        f"Purchases of {family} products up to the base date, one row each",
+        (),
+        (
+            _CUSTOMER_ID,
+            _PRODUCT_CODE,
+            Column("opened_on", _DATE, "Day of the purchase", event=True),
+            Column(
+                "closed_on", _DATE, "Day it ended; null: still held", nullable=True, event=True
+            ),
+            _won("amount", "Contract amount or balance", nullable=True),
+        ),
+    )
+
+
+_INSURANCE_KINDS = ("death", "injury", "disease", "child", "group", "education", "non_qualified",
+                    "qualified", "savings", "rider")  # fmt: skip
+
+WORK_TABLES: Final[dict[str, Table]] = {
+    table.name: table
+    for table in (
+        Table(
+            "customer",
+            "Customers of the bank at the base date, one row each",
+            ("customer_id",),
+            (
+                _CUSTOMER_ID,
+                Column("sex", _STRING, "M or F [SEX_CD]", nullable=True, codes=("M", "F")),
+                Column("birth_date", _DATE, "Date of birth", nullable=True, event=True),
+                Column("age_band", _STRING, "Ten-year age band at the base date [AGE_DVSN_CD]",
+                       nullable=True, codes=AGE_BANDS),
+                Column("occupation_group", _STRING, "Occupation group [OCPT_SPLIT]",
+                       codes=OCCUPATION_GROUPS),
+                Column("region_code", _STRING, "Region of residence", nullable=True),
+                Column("joined_on", _DATE, "First day as a customer", event=True),
+                Column("has_deposit", _FLAG, "Holds a deposit product [grp_D]"),
+                Column("has_insurance", _FLAG, "Holds an insurance product [grp_I]"),
+                Column("has_card", _FLAG, "Holds a card [grp_C]"),
+                Column("has_fund", _FLAG, "Holds a fund [grp_F]"),
+                Column("holding_type", _STRING,
+                       "Families held, letters of D, I, C, F in this order; '-': none [grp_TYPE]"),
+            ),
+        ),
+        Table(
+            "deposit_profile",
+            "Deposit behaviour of customers who hold a deposit, one row each",
+            ("customer_id",),
+            (
+                _CUSTOMER_ID,
+                _count("time_deposit_count", "Time deposits held [HD]"),
+                _count("installment_count", "Installment savings held [DD]"),
+                _count("demand_count", "Demand deposits held [SD]"),
+                _count("account_count", "Accounts held [AA], the sum of the three"),
+                _count("deposit_count", "Payments in, three months [DPST_NOCS]"),
+                _won("deposit_amount", "Payments in, three months [DPST_AMT]"),
+                _count("withdrawal_count", "Payments out, three months [GIVE_NOCS]"),
+                _won("withdrawal_amount", "Payments out, three months [GIVE_AMT]"),
+                _won("balance", "Balance at the base date [PSRV_RAMT]"),
+                _won("avg_balance_3m", "Average month-end balance, three months [M3_ABAL1]"),
+                _won("avg_balance_1y", "Average month-end balance, a year [YEAR_ABAL1]"),
+                _count("overdraft_count", "Overdrafts, a year [OVRD_CNT]"),
+                _count("arrears_count", "Payments in arrears, a year [ARRR_NOCS]"),
+                _count("auto_payment_count", "Direct debits set up [ATPM_STNG_NOCS]"),
+                _count("auto_transfer_count", "Standing orders set up [AUTR_STNG_NOCS]"),
+            ),
+        ),
+        Table(
+            "insurance_profile",
+            "Policies in force of customers who hold insurance, one row each",
+            ("customer_id",),
+            (
+                _CUSTOMER_ID,
+                *(_count(kind, f"{kind.capitalize().replace('_', '-')} policies in force")
+                  for kind in _INSURANCE_KINDS),
+                _count("policy_count", "Policies in force"),
+            ),
+        ),
+        Table(
+            "product",
+            "The product master, one row a product",
+            ("product_code",),
+            (
+                _PRODUCT_CODE,
+                Column("product_name", _STRING, "Name, as customers read it"),
+                Column("family", _STRING, "deposit, insurance, fund or card",
+                       codes=(*FAMILIES, "card")),
+                Column("sale_start", _DATE, "First day on sale"),
+                Column("sale_end", _DATE, "Last day on sale; null: on sale", nullable=True),
+                Column("min_age", _COUNT, "Youngest age sold to, years", nullable=True, minimum=0),
+                Column("max_age", _COUNT, "Oldest age sold to, years", nullable=True, minimum=0),
+            ),
+        ),
+        _holding("deposit"),
+        _holding("insurance"),
+        _holding("fund"),
+        Table(
+            "behaviour",
+            "Money habits over the six months to the base date, one row a customer",
+            ("customer_id",),
+            (
+                _CUSTOMER_ID,
+                _count("txn_count", "Transactions"),
+                _count("active_days", "Days with a transaction"),
+                Column("amount_mean", _REAL, "Mean amount, won", nullable=True, minimum=0),
+                Column("amount_max", _REAL, "Largest amount, won", nullable=True, minimum=0),
+                Column("amount_min", _REAL, "Smallest amount, won", nullable=True, minimum=0),
+                Column("amount_std", _REAL, "Standard deviation of amounts, won", nullable=True,
+                       minimum=0),
+                Column("amount_cv", _REAL, "amount_std / amount_mean", nullable=True, minimum=0),
+                _share("investment_share", "Share of the amount that went into investments"),
+                _share("transfer_share", "Share of transactions that are transfers"),
+                _share("night_share", "Share of transactions from 22:00 to 05:59"),
+                _share("weekend_share", "Share of transactions on Saturdays and Sundays"),
+                _count("login_count", "Logins to the bank's app"),
+                Column("days_since_last_txn", _COUNT, "Days since the last transaction",
+                       nullable=True, minimum=0),
+                _won("income", "Yearly income on record", nullable=True),
+                Column("balance_volatility", _REAL,
+                       "Standard deviation / mean of month-end balances", nullable=True,
+                       minimum=0),
+            ),
+        ),
+        Table(
+            "credit_outcome",
+            "Outcome of customers with credit, a row a customer and observation date",
+            ("customer_id", "observation_date"),
+            (
+                _CUSTOMER_ID,
+                Column("observation_date", _DATE, "Date of the features", event=True),
+                Column("defaulted", _FLAG,
+                       "90 days past due or written off inside the outcome window"),
+                Column("style_label", _STRING, "Behaviour style where the bank knows it",
+                       nullable=True, codes=STYLES),
+            ),
+        ),
+    )
+}  # fmt: skip
+
+_BASE_DATE = Column("base_date", _DATE, "The Sunday this row speaks for")
+
+MART_TABLES: Final[dict[str, Table]] = {
+    table.name: table
+    for table in (
+        Table(
+            "customer_segment",
+            "Segments and rule bands, one row a base date and customer",
+            ("base_date", "customer_id"),
+            (
+                _BASE_DATE,
+                _CUSTOMER_ID,
+                Column("deposit_segment", _COUNT, "Segment by deposit behaviour; null: no deposit",
+                       nullable=True, minimum=0),
+                Column("deposit_distance", pa.float32(), "Distance to that segment's centre",
+                       nullable=True, minimum=0),
+                Column("insurance_segment", _COUNT, "Segment by policies; null: no insurance",
+                       nullable=True, minimum=0),
+                Column("insurance_distance", pa.float32(), "Distance to that segment's centre",
+                       nullable=True, minimum=0),
+                Column("balance_band", _COUNT,
+                       "Three-month average balance: 0 none, 1 to 0.1, 2 to 1.6, 3 to 12, "
+                       "4 to 120 million won, 5 above", nullable=True, minimum=0, maximum=5),
+                Column("account_band", _COUNT, "Accounts held: 1, 2, 3, 4 stands for 4 and more; "
+                       "0 none", nullable=True, minimum=0, maximum=4),
+            ),
+        ),
+        Table(
+            "segment",
+            "What a segment is, one row a base date, family and segment",
+            ("base_date", "family", "segment"),
+            (
+                _BASE_DATE,
+                Column("family", _STRING, "deposit or insurance"),
+                Column("segment", _COUNT, "Segment number, stable for a model version", minimum=0),
+                Column("name", _STRING, "Leading features in words"),
+                Column("customers", _WON, "Customers in it", minimum=0),
+                _share("share", "Share of the family's customers"),
+                Column("profile", _STRING, "JSON: feature → mean in the segment and overall"),
+            ),
+        ),
+        Table(
+            "recommendation_list",
+            "Offers, one row a base date, customer and scenario (mart.product_recommendation "
+            "has a row an offer)",
+            ("base_date", "customer_id", "scenario"),
+            (
+                _BASE_DATE,
+                _CUSTOMER_ID,
+                Column("scenario", _STRING, "up_sell.<family> or cross_sell.<family>",
+                       codes=SCENARIOS),
+                Column("product_codes", pa.list_(_STRING), "Products, best first"),
+                Column("scores", pa.list_(pa.float32()), "The model's score of each"),
+                Column("models", pa.list_(_STRING), "Model that placed each product"),
+                Column("reasons", pa.list_(_STRING), "Why each product is offered"),
+            ),
+        ),
+        Table(
+            "product",
+            "The products of a base date",
+            ("base_date", "product_code"),
+            (
+                _BASE_DATE,
+                _PRODUCT_CODE,
+                Column("product_name", _STRING, "Name, as customers read it"),
+                Column("family", _STRING, "deposit, insurance, fund or card"),
+                Column("on_sale", _FLAG, "On sale on the base date"),
+            ),
+        ),
+        Table(
+            "credit_score",
+            "Behaviour style and credit index, one row a base date and customer",
+            ("base_date", "customer_id"),
+            (
+                _BASE_DATE,
+                _CUSTOMER_ID,
+                Column("style", _STRING, "Behaviour style", codes=STYLES),
+                _share("style_probability", "Probability of that style"),
+                _share("default_probability", "Probability of default in the next six months"),
+                Column("credit_index", _COUNT, "300 (riskiest) to 850", minimum=300, maximum=850),
+                Column("band", _STRING, "A (safest) to E", codes=("A", "B", "C", "D", "E")),
+                Column("reasons", pa.list_(_STRING), "Main reasons for the index, strongest first"),
+            ),
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,95 @@
+"""Every setting, and the only reader of the environment (``PASSBOOK_*``).
+
+A running embedded stack writes its addresses and generated passwords to ``stack.env`` in
+``PASSBOOK_HOME``; it is read before, and loses against, the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from passbook.errors import SettingsError
+
+STACK_ENVIRONMENT = "stack.env"
+
+
+class Settings(BaseSettings):
+    """Settings of one bank's Passbook."""
+
+    model_config = SettingsConfigDict(env_prefix="PASSBOOK_", extra="ignore")
+
+    home: Path = Field(Path(".passbook"), description="Folder of all local state.")
+    source: str = Field("demo", description="Name of the source adapter.")
+    sources: Path | None = Field(None, description="Folder of adapters outside the repository.")
+    source_database: str | None = Field(
+        None, description="Hive database of the bank's own tables (default: the source's name)."
+    )
+    hive_url: SecretStr | None = Field(
+        None,
+        description="hive://user:password@host:port/?auth=NONE; else Airflow's hive_passbook.",
+    )
+    mart_url: SecretStr | None = Field(
+        None, description="postgresql://… of the mart's loader; else Airflow's mart_passbook."
+    )
+    mart_owner_url: SecretStr | None = Field(
+        None, description="postgresql://… of the mart's owner, for `passbook migrate` only."
+    )
+    threads: int = Field(2, ge=1, description="Threads of a computation.")
+    memory_limit_gb: float = Field(12.0, gt=0, description="Largest estimated fit, GB.")
+    seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    block_rows: int = Field(250_000, ge=1, description="Rows of a block.")
+    drift_psi_threshold: float = Field(0.2, gt=0, description="PSI that requests a retrain.")
+    drift_minimum_rows: int = Field(500, ge=1, description="Fewer rows are never called drift.")
+    segment_minimum_customers: int = Field(
+        200, ge=2, description="Fewest customers to cluster, or to give a segment a model."
+    )
+    segment_counts: tuple[int, ...] = Field((3, 4, 5, 6, 7, 8), description="Cluster counts tried.")
+    fund_minimum_holders: int = Field(
+        2000, ge=1, description="Fewer holders of a family: popularity instead of a factor model."
+    )
+    offers_per_scenario: int = Field(5, ge=1, le=20, description="Products offered per scenario.")
+    score_base: float = Field(600.0, description="Credit index at the base odds.")
+    score_base_odds: float = Field(19.0, gt=0, description="Good:bad odds at the base index.")
+    score_points_to_double: float = Field(40.0, gt=0, description="Points that double the odds.")
+    verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
+    lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
+
+    @property
+    def work_database(self) -> str:
+        """Hive database of this source's work tables."""
+        return f"work_{self.source}"
+
+    @property
+    def bank_database(self) -> str:
+        """Hive database of the bank's own tables."""
+        return self.source_database or self.source
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of this source's model artifacts."""
+        return self.home / "artifacts" / self.source
+
+
+@lru_cache
+def load() -> Settings:
+    """Read the settings once from ``stack.env`` and the environment.
+
+    Raises
+    ------
+    SettingsError
+        E801, naming each wrong setting but never its value.
+    """
+    home = Path(os.environ.get("PASSBOOK_HOME", ".passbook"))
+    try:
+        return Settings(_env_file=home / STACK_ENVIRONMENT)  # type: ignore[call-arg]
+    except ValidationError as error:
+        faults = "; ".join(
+            f"PASSBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False)
+        )
+        raise SettingsError(faults) from None
