@@ -101,9 +101,7 @@ def _holding(family: str) -> Table:
             _CUSTOMER_ID,
             _PRODUCT_CODE,
             Column("opened_on", _DATE, "Day of the purchase", event=True),
-            Column(
-                "closed_on", _DATE, "Day it ended; null: still held", nullable=True, event=True
-            ),
+            Column("closed_on", _DATE, "Day it ended; null: still held", nullable=True, event=True),
             _won("amount", "Contract amount or balance", nullable=True),
         ),
     )
@@ -314,6 +312,90 @@ MART_TABLES: Final[dict[str, Table]] = {
                 Column("credit_index", _COUNT, "300 (riskiest) to 850", minimum=300, maximum=850),
                 Column("band", _STRING, "A (safest) to E", codes=("A", "B", "C", "D", "E")),
                 Column("reasons", pa.list_(_STRING), "Main reasons for the index, strongest first"),
+            ),
+        ),
+    )
+}  # fmt: skip
+
+_MODEL = Column("model", _STRING, "Model name, e.g. recommend.up_sell.deposit")
+
+OPS_TABLES: Final[dict[str, Table]] = {
+    table.name: table
+    for table in (
+        Table(
+            "work_table",
+            "What was built: a row a work table and partition",
+            ("base_date", "work_table", "partition_date"),
+            (
+                _BASE_DATE,
+                Column("work_table", _STRING, "Work table"),
+                Column("partition_date", _DATE, "The base date or an observation date"),
+                Column("rows", _WON, "Rows", minimum=0),
+                Column("bytes", _WON, "Bytes of its Parquet files", minimum=0),
+                Column("seconds", _REAL, "Seconds Hive took", minimum=0),
+                Column("fingerprint", _STRING, "Hash of the partition's content"),
+            ),
+        ),
+        Table(
+            "quality_result",
+            "Quality checks, a row a rule: counts only, never values",
+            ("base_date", "work_table", "rule"),
+            (
+                _BASE_DATE,
+                Column("work_table", _STRING, "Work table"),
+                Column("rule", _STRING, "Expectation and column"),
+                Column("severity", _STRING, "fail rejects the base date, warn records",
+                       codes=("fail", "warn")),
+                Column("passed", _FLAG, "Whether it held"),
+                Column("rows", _WON, "Rows checked", minimum=0),
+                Column("unexpected", _WON, "Rows that broke it", minimum=0),
+            ),
+        ),
+        Table(
+            "trial",
+            "Grid search, a row a trial",
+            ("base_date", "model", "trial"),
+            (
+                _BASE_DATE,
+                _MODEL,
+                Column("trial", _COUNT, "Number of the trial", minimum=0),
+                Column("parameters", _STRING, "JSON"),
+                Column("metrics", _STRING, "JSON"),
+                Column("seconds", _REAL, "Seconds it took", minimum=0),
+            ),
+        ),
+        Table(
+            "leaderboard",
+            "Recommenders on the holdout, a row a scenario and recommender",
+            ("base_date", "model", "recommender"),
+            (
+                _BASE_DATE,
+                _MODEL,
+                Column("recommender", _STRING, "popularity, popularity_90d, als, …"),
+                Column("customers", _COUNT, "Customers with an acquisition", minimum=0),
+                *(_share(f"{metric}_{k}", f"{words} at {k}")
+                  for metric, words in (("hit_rate", "Hit rate"), ("ndcg", "NDCG"))
+                  for k in (1, 3, 5)),
+                *(_share(f"mrr_{k}", f"Mean reciprocal rank at {k}") for k in (1, 3, 5)),
+                _share("mrr", "Mean reciprocal rank over the full ranking"),
+                _share("mrr_low", "Lower end of its 95 % bootstrap interval"),
+                _share("mrr_high", "Upper end of its 95 % bootstrap interval"),
+                Column("seconds", _REAL, "Seconds to train and rank", minimum=0),
+                Column("champion", _FLAG, "Whether this recommender is published"),
+            ),
+        ),
+        Table(
+            "drift",
+            "Distance of features from the champion's reference, a row a model and feature",
+            ("base_date", "model", "feature"),
+            (
+                _BASE_DATE,
+                _MODEL,
+                Column("feature", _STRING, "Column of a work table"),
+                Column("psi", _REAL, "Population stability index", minimum=0),
+                Column("jensen_shannon", _REAL, "Jensen–Shannon distance, base 2", minimum=0),
+                Column("rows", _WON, "Rows compared", minimum=0),
+                Column("drifted", _FLAG, "Over the threshold with enough rows"),
             ),
         ),
     )
