@@ -275,6 +275,14 @@ class MartBusyError(PublishingError):
     retryable = True
 
 
+class StageBusyError(PublishingError):
+    """This stage already runs for this base date."""
+
+    code = "E707"
+    remedy = "The task retries until the other run has ended."
+    retryable = True
+
+
 # E8xx: settings and input
 
 

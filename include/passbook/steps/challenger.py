@@ -1,0 +1,38 @@
+"""What training hands over: a model that wants the champion's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A trained model with all that promotion and the ledger need of it.
+
+    Attributes
+    ----------
+    model : str
+        Name, such as ``recommend.up_sell.deposit``.
+    files : Mapping[str, bytes]
+        What the model's ``to_files`` gave; never a pickle.
+    parameters : Mapping[str, Any]
+        The winning parameters, as JSON can hold them.
+    metrics : Mapping[str, float]
+        Figures on the holdout, which promotion compares.
+    trials, leaderboard : pyarrow.Table, optional
+        Rows of ``ops.trial`` and ``ops.leaderboard``, in contract order.
+    reference : pyarrow.Table, optional
+        The feature table whose distributions drift is measured against.
+    """
+
+    model: str
+    files: Mapping[str, bytes]
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    trials: pa.Table | None = None
+    leaderboard: pa.Table | None = None
+    reference: pa.Table | None = None

@@ -1,0 +1,238 @@
+"""How a stage runs: doors opened, writer fenced, work done, verdict kept.
+
+The doors are imported when a stage runs, not when a DAG file is parsed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from passbook import settings as settings_module
+from passbook.errors import ArtifactError, PassbookError, StageBusyError, StaleWriterError
+from passbook.settings import Settings
+from passbook.steps.week import Week
+
+if TYPE_CHECKING:
+    from passbook.artifacts import Artifact
+    from passbook.ledger import Fence
+    from passbook.mart import Publication
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
+log = logging.getLogger(__name__)
+
+_UNKNOWN_FAILURE = "E000"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the weekly chain at work on one base date.
+
+    Attributes
+    ----------
+    week : Week
+    mart : psycopg2 connection
+    fence : Fence
+        Proof that this is the newest writer of its stage and base date.
+    settings : Settings
+    """
+
+    week: Week
+    mart: Connection
+    fence: Fence
+    settings: Settings
+
+    @property
+    def base_date(self) -> date:
+        """The base date worked on."""
+        return self.week.base_date
+
+    def champion(self, model: str) -> Artifact | None:
+        """Return the newest model promoted for a base date up to this one, verified.
+
+        Raises
+        ------
+        ArtifactError
+            E602 when its files differ from what was promoted.
+        """
+        from passbook import artifacts, ledger  # noqa: PLC0415
+
+        version = ledger.champion(self.mart, model, self.base_date)
+        if version is None:
+            return None
+        artifact = artifacts.read(self.settings.artifacts, model, version.version)
+        if artifact.manifest_sha256 != version.manifest_sha256:
+            raise ArtifactError(f"{model} {version.version} is not the manifest that was promoted.")
+        return artifact
+
+    def publish(
+        self, tables: Mapping[str, Iterable[pa.RecordBatch]], *, inputs: Mapping[str, str]
+    ) -> list[Publication]:
+        """Publish this week's tables of the mart in one transaction."""
+        from passbook import mart  # noqa: PLC0415
+
+        return mart.publish(self.mart, self.fence, tables, inputs=inputs)
+
+
+def run_stage(
+    name: str,
+    base_date: date,
+    run_id: str,
+    work: Callable[[Stage], Mapping[str, Any]],
+    *,
+    token: int | None = None,
+    concludes: bool = True,
+    last_attempt: bool = True,
+) -> dict[str, Any]:
+    """Run a stage, or a part of it, and keep its verdict.
+
+    Parameters
+    ----------
+    name : str
+        One of ``contracts.STAGES``.
+    base_date : datetime.date
+    run_id : str
+        Who runs it; kept in the ledger.
+    work : callable
+        Takes the `Stage`, returns figures that XCom may carry.
+    token : int, optional
+        Continues the stage that an earlier part began with this token.
+    concludes : bool
+        Whether this part ends the stage: only then does it pass.
+    last_attempt : bool
+        False while a retry will follow: a retryable failure then leaves the verdict open, so that
+        later stages keep waiting.
+
+    Returns
+    -------
+    dict
+        `work`'s figures with ``base_date`` and ``token``.
+
+    Raises
+    ------
+    PassbookError
+        Whatever stopped the work, after the stage was rejected with its code.
+    """
+    from passbook import ledger  # noqa: PLC0415
+
+    settings = settings_module.load()
+    with begin(settings, name, base_date, run_id, token=token) as (connection, fence):
+        try:
+            with open_week(settings, connection, base_date) as week:
+                figures = dict(work(Stage(week, connection, fence, settings)))
+        except StaleWriterError:
+            raise  # the newer run keeps the verdict
+        except PassbookError as error:
+            if last_attempt or not error.retryable:
+                _reject(connection, fence, error, error.code, str(error))
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}; see the task's log."
+            _reject(connection, fence, error, _UNKNOWN_FAILURE, reason)
+            raise
+        if concludes:
+            ledger.record_verdict(connection, fence, "pass", figures=figures)
+        return {**figures, "base_date": base_date.isoformat(), "token": fence.token}
+
+
+@contextmanager
+def begin(
+    settings: Settings, name: str, base_date: date, run_id: str, *, token: int | None = None
+) -> Iterator[tuple[Connection, Fence]]:
+    """Open the mart, lock the stage and base date, and fence older writers off."""
+    from passbook import ledger, mart  # noqa: PLC0415
+
+    connection = mart.connect(mart_url(settings))
+    try:
+        _lock(connection, name, base_date)
+        if token is None:
+            fence = ledger.begin_stage(connection, name, base_date, run_id)
+        else:
+            fence = ledger.Fence(name, base_date, token, run_id)
+        yield connection, fence
+    finally:
+        connection.close()
+
+
+@contextmanager
+def open_week(settings: Settings, connection: Connection, base_date: date) -> Iterator[Week]:
+    """Open Hive and find the source's adapter."""
+    from passbook import hive, sources  # noqa: PLC0415
+
+    source = sources.find(settings.source, settings.sources)
+    with hive.connect(hive_url(settings)) as open_hive:
+        yield Week(base_date, settings, open_hive, source, _fingerprints(connection, base_date))
+
+
+def mart_url(settings: Settings) -> str:
+    """Return the mart's URL from the settings, else from Airflow's connection."""
+    if settings.mart_url:
+        return settings.mart_url.get_secret_value()
+    connection = _airflow_connection("mart_passbook")
+    return _url("postgresql", connection, connection.schema or "")
+
+
+def hive_url(settings: Settings) -> str:
+    """Return Hive's URL from the settings, else from Airflow's connection."""
+    if settings.hive_url:
+        return settings.hive_url.get_secret_value()
+    connection = _airflow_connection("hive_passbook")
+    auth = connection.extra_dejson.get("auth", "NONE")
+    return f"{_url('hive', connection, connection.schema or '')}?auth={quote(auth)}"
+
+
+def _airflow_connection(name: str) -> Any:
+    from airflow.sdk import BaseHook  # noqa: PLC0415
+
+    return BaseHook.get_connection(name)
+
+
+def _url(scheme: str, connection: Any, path: str) -> str:
+    login = quote(connection.login or "", safe="")
+    password = f":{quote(connection.password, safe='')}" if connection.password else ""
+    port = f":{connection.port}" if connection.port else ""
+    return f"{scheme}://{login}{password}@{connection.host}{port}/{path}"
+
+
+def _lock(connection: Connection, name: str, base_date: date) -> None:
+    """Take the session's lock on this stage and base date, or say that it is taken."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_lock(hashtext('passbook stage'), hashtext(%s))",
+            (f"{name} {base_date}",),
+        )
+        row = cursor.fetchone()
+    connection.commit()
+    if row is None or not row[0]:
+        raise StageBusyError(f"{name} for {base_date} is running in another session.")
+
+
+def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, date], str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT work_table, partition_date, fingerprint FROM ops.work_table"
+            " WHERE base_date = %s",
+            (base_date,),
+        )
+        rows = cursor.fetchall()
+    connection.commit()
+    return {(table, partition): fingerprint for table, partition, fingerprint in rows}
+
+
+def _reject(connection: Connection, fence: Fence, error: Exception, code: str, reason: str) -> None:
+    """Record a rejection; a ledger that cannot be written must not hide the first error."""
+    from passbook import ledger  # noqa: PLC0415
+
+    try:
+        connection.rollback()
+        ledger.record_verdict(connection, fence, "reject", code=code, reason=reason)
+    except Exception as second:
+        log.exception("The rejection of %s could not be recorded", fence.stage)
+        error.add_note(f"The rejection could not be recorded: {type(second).__name__}")

@@ -1,0 +1,81 @@
+"""What a stage reads: the work tables of one base date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from passbook.errors import InputError
+from passbook.settings import Settings
+
+if TYPE_CHECKING:
+    from passbook.hive import Hive
+    from passbook.sources import Source
+
+
+@dataclass(frozen=True)
+class Week:
+    """The work tables of one base date and source.
+
+    Attributes
+    ----------
+    base_date : datetime.date
+    settings : Settings
+    hive : Hive
+        An open connection.
+    source : Source
+        The bank's adapter, which says what the bank offers.
+    fingerprints : Mapping[tuple[str, date], str]
+        Content hash by work table and partition date, as ``ingest_work_tables`` kept it.
+    """
+
+    base_date: date
+    settings: Settings
+    hive: Hive
+    source: Source
+    fingerprints: Mapping[tuple[str, date], str] = field(default_factory=dict)
+
+    def offers(self, table: str) -> bool:
+        """Whether the bank has this work table at all."""
+        return self.source.offers(table)
+
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None
+    ) -> pa.Table:
+        """Return a work table, of an observation date when `at` is given."""
+        return self.hive.read_table(
+            self.settings.work_database, name, at or self.base_date, columns=columns
+        )
+
+    def batches(
+        self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield a work table in blocks of at most ``settings.block_rows`` rows."""
+        return self.hive.iter_batches(
+            self.settings.work_database,
+            name,
+            at or self.base_date,
+            columns=columns,
+            rows=self.settings.block_rows,
+        )
+
+    def fingerprint(self, name: str, *, at: date | None = None) -> str:
+        """Return the content hash of a work table.
+
+        Raises
+        ------
+        InputError
+            E803 when ``ingest_work_tables`` has left none for this date.
+        """
+        partition = at or self.base_date
+        try:
+            return self.fingerprints[name, partition]
+        except KeyError:
+            raise InputError(
+                f"No fingerprint of {name} for {partition} is known. "
+                f"Run ingest_work_tables for {self.base_date} first."
+            ) from None
