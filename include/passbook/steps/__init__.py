@@ -1,0 +1,1 @@
+"""One module a stage: read, call pure code, write."""
