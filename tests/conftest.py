@@ -1,0 +1,124 @@
+"""Real servers for the tests that need them, started when first asked for, ended with the session.
+
+``PASSBOOK_TEST_POSTGRES_URL`` (a superuser's) and ``PASSBOOK_TEST_HIVE_URL`` name servers that run
+already. Tests make and drop databases there, but only such whose name ends in ``_test``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from pyhive import hive
+
+from passbook.embedded import hiveserver2, postgres
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def _database_name(module: str) -> str:
+    """Name a database after a test module and this process: several sessions share a server."""
+    return re.sub(r"\W+", "_", f"{module}_{os.getpid()}_test").lower()
+
+
+@pytest.fixture(scope="session")
+def servers_home() -> Iterator[Path]:
+    """Folder of the servers that this session starts.
+
+    Not one of pytest's: each session makes those private again, and Postgres run by root has to
+    traverse them as another user.
+    """
+    home = Path(tempfile.mkdtemp(prefix="passbook-servers-"))
+    yield home
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="session")
+def postgres_superuser_url(servers_home: Path) -> Iterator[str]:
+    """Address of a superuser in the database ``postgres``."""
+    if given := os.environ.get("PASSBOOK_TEST_POSTGRES_URL"):
+        yield given
+        return
+    yield postgres.start(servers_home).url
+    postgres.stop(servers_home)
+
+
+@pytest.fixture(scope="session")
+def hive_url(servers_home: Path) -> Iterator[str]:
+    """Address of a HiveServer2."""
+    if given := os.environ.get("PASSBOOK_TEST_HIVE_URL"):
+        yield given
+        return
+    yield hiveserver2.start(servers_home).url
+    hiveserver2.stop(servers_home)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_superuser_url: str) -> Iterator[str]:
+    """Superuser's address of a fresh database that all tests of the session share."""
+    with _postgres_database(postgres_superuser_url, "passbook") as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_database(postgres_superuser_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Superuser's address of a fresh database of this test module."""
+    with _postgres_database(postgres_superuser_url, request.module.__name__) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def hive_database(hive_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Name of a fresh Hive database of this test module, at ``hive_url``."""
+    name = _database_name(request.module.__name__)
+    _hive(hive_url, f"DROP DATABASE IF EXISTS {name} CASCADE", f"CREATE DATABASE {name}")
+    yield name
+    _hive(hive_url, f"DROP DATABASE IF EXISTS {name} CASCADE")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real data sets; the test is skipped, saying so, where they are not."""
+    folder = Path(os.environ.get("PASSBOOK_REAL_DATA", CHECKOUT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}; PASSBOOK_REAL_DATA names another folder")
+    return folder
+
+
+@contextmanager
+def _postgres_database(superuser_url: str, module: str) -> Iterator[str]:
+    name = _database_name(module)
+    _postgres(
+        superuser_url,
+        f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)',
+        f'CREATE DATABASE "{name}"',
+    )
+    yield urlsplit(superuser_url)._replace(path=f"/{name}").geturl()
+    _postgres(superuser_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _postgres(url: str, *statements: str) -> None:
+    with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def _hive(url: str, *statements: str) -> None:
+    address = urlsplit(url)
+    with (
+        closing(
+            hive.connect(address.hostname, address.port, username=address.username)
+        ) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        for statement in statements:
+            cursor.execute(statement)
