@@ -1,0 +1,134 @@
+"""Drift is called when distributions differ, and only then."""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from passbook import drift
+from passbook.errors import ArtifactError
+
+RULE = {"threshold": 0.2, "minimum_rows": 500}
+
+
+def compared(old: pa.Table, new: pa.Table, **rule: float) -> dict[str, drift.FeatureDrift]:
+    reference = drift.reference_histograms(old)
+    found = drift.compare(reference, drift.count(reference, new.to_batches()), **(RULE | rule))
+    return {feature.feature: feature for feature in found}
+
+
+def test_psi_and_jensen_shannon_of_a_hand_computed_case() -> None:
+    # half a row is added to each bin: shares 10/30, 20/30 against 20/30, 10/30
+    old, new = (9.5, 19.5), (19.5, 9.5)
+    assert drift.population_stability_index(old, new) == pytest.approx(2 / 3 * math.log(2))
+    p, q = np.array([1, 2]) / 3, np.array([2, 1]) / 3
+    m = (p + q) / 2
+    divergence = sum((x * np.log2(x / m)).sum() for x in (p, q)) / 2
+    found = drift.compare(
+        {"x": drift.Histogram((0.0,), (), old)},  # type: ignore[arg-type]
+        {"x": drift.Histogram((0.0,), (), new)},  # type: ignore[arg-type]
+        threshold=0.2,
+        minimum_rows=1,
+    )
+    assert found[0].jensen_shannon == pytest.approx(math.sqrt(divergence))
+
+
+def test_edges_and_nulls_are_counted_where_they_belong() -> None:
+    like = {"x": drift.Histogram((1.0, 2.0), (), (0, 0, 0, 0))}
+    values = pa.array([0, 1, 1, 2, 5, None], pa.int32())
+    counted = drift.count(like, [pa.record_batch({"x": values})])
+    assert counted["x"].counts == (1, 2, 2, 1)
+    floats = pa.array([0.5, 1.0, float("nan"), 2.0, None])
+    assert drift.count(like, [pa.record_batch({"x": floats})])["x"].counts == (1, 1, 1, 2)
+
+
+def test_an_unseen_code_and_null_have_bins() -> None:
+    old = pa.table({"code": ["a"] * 700 + ["나"] * 300})
+    reference = drift.reference_histograms(old)
+    assert reference["code"].codes == ("a", "나")
+    counted = drift.count(reference, pa.table({"code": ["나", "new", None, "a"]}).to_batches())
+    assert counted["code"].counts == (1, 1, 1, 1)
+
+
+def test_a_value_that_fills_a_bin_is_kept_apart() -> None:
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random(10_000) < 0.95, 0.0, rng.lognormal(10, 1, 10_000))
+    histogram = drift.reference_histograms(pa.table({"balance": values}))["balance"]
+    assert max(histogram.counts) == np.count_nonzero(values == 0)
+    more = compared(pa.table({"balance": values}), pa.table({"balance": np.sort(values)[5_000:]}))
+    assert more["balance"].psi > 0.02
+
+
+def test_the_reference_does_not_depend_on_the_order_of_rows() -> None:
+    rng = np.random.default_rng(1)
+    table = pa.table({"x": rng.normal(size=5_000), "c": rng.choice(["a", "b"], 5_000)})
+    shuffled = table.take(rng.permutation(5_000))
+    first, second = (drift.to_json(drift.reference_histograms(t)) for t in (table, shuffled))
+    assert first == second
+
+
+def test_any_number_of_threads_counts_the_same() -> None:
+    rng = np.random.default_rng(2)
+    table = pa.table({f"x{i}": rng.normal(size=200_000) for i in range(5)})
+    reference = drift.reference_histograms(table)
+    one, two = (
+        drift.count(reference, table.to_batches(max_chunksize=70_000), threads=n) for n in (1, 2)
+    )
+    assert one == two == reference
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0.0, False), (0.1, False), (1.0, True)])
+def test_effect_size_decides_not_the_number_of_rows(shift: float, expected: bool) -> None:
+    rng = np.random.default_rng(3)
+    old = pa.table({"x": rng.normal(size=300_000)})
+    new = pa.table({"x": rng.normal(shift, size=300_000)})
+    assert compared(old, new)["x"].drifted is expected
+
+
+def test_a_small_sample_is_never_called_drift() -> None:
+    rng = np.random.default_rng(4)
+    old = pa.table({"x": rng.normal(size=10_000)})
+    small = pa.table({"x": rng.normal(2, size=499)})
+    found = compared(old, small)["x"]
+    assert found.psi > 1
+    assert not found.drifted
+
+
+def test_dates_are_not_measured_and_empty_columns_are() -> None:
+    table = pa.table({"day": pa.array([0], pa.date32()), "x": pa.array([None], pa.float64())})
+    assert list(drift.reference_histograms(table)) == ["x"]
+
+
+def test_histograms_survive_json_and_other_content_is_refused() -> None:
+    table = pa.table({"x": np.arange(100.0), "상품": ["적금", "보험"] * 50})
+    reference = drift.reference_histograms(table)
+    assert drift.from_json(drift.to_json(reference)) == dict(sorted(reference.items()))
+    for content in (b"not json", b"[1]", b'{"x": {}}'):
+        with pytest.raises(ArtifactError):
+            drift.from_json(content)
+
+
+def real_data() -> Path:
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    return Path(os.environ.get("PASSBOOK_REAL_DATA", beside)) / "drift_car_loan"
+
+
+@pytest.mark.skipif(not real_data().is_dir(), reason="drift_car_loan is not beside the checkout")
+def test_the_car_loan_drifts_from_chunk_five_and_not_before() -> None:
+    read = lambda part: pa.Table.from_pandas(  # noqa: E731
+        pd.read_csv(real_data() / f"synthetic_car_loan_{part}.csv.gz").drop(
+            columns=["id", "timestamp", "repaid"], errors="ignore"
+        )
+    )
+    reference = drift.reference_histograms(read("reference"))
+    analysis = read("analysis")
+    verdicts = []
+    for chunk in range(10):
+        rows = analysis.slice(chunk * 5_000, 5_000)
+        found = drift.compare(reference, drift.count(reference, rows.to_batches()), **RULE)
+        verdicts.append(any(feature.drifted for feature in found))
+    assert verdicts == [False] * 5 + [True] * 5
