@@ -1,0 +1,304 @@
+"""A HiveServer2 session over Thrift: what `hive.py` speaks through.
+
+PyHive's own connection has no socket timeout, decodes rows in pure Python, and cannot take up a
+statement again after its connection broke. So its generated client (`TCLIService`) is used
+directly, over a transport with timeouts and the accelerated protocol.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import logging
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pyarrow as pa
+from TCLIService import TCLIService, ttypes
+from thrift.Thrift import TApplicationException
+from thrift.transport.TSocket import TSocket
+from thrift.transport.TTransport import TBufferedTransport, TTransportException
+
+from passbook.errors import HiveStatementError, HiveUnreachableError, SettingsError
+from passbook.hive_columns import to_batch, to_schema
+from passbook.hive_protocol import HiveProtocol
+
+log = logging.getLogger("passbook.hive")
+# PyHive logs whole answers, and so customers' rows, at DEBUG.
+logging.getLogger("pyhive").setLevel(logging.INFO)
+
+AUTHENTICATIONS: Final = ("NONE", "NOSASL", "LDAP", "CUSTOM", "KERBEROS")
+READERS: Final = ("files", "thrift")
+LOST: Final = (TTransportException, OSError, EOFError)
+RUNNING: Final = (
+    ttypes.TOperationState.INITIALIZED_STATE,
+    ttypes.TOperationState.PENDING_STATE,
+    ttypes.TOperationState.RUNNING_STATE,
+)
+FIRST_POLL, LONGEST_POLL = 0.01, 1.0
+_LOGS, _ROWS = 1, 0
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where HiveServer2 is and how to log in."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    auth: str
+    kerberos_service: str
+    timeout: float
+    """Seconds that a connection, or one answer, may take. Statements run asynchronously, so that
+    this is no limit for them."""
+    statement_timeout: float
+    """Seconds that a statement may run; 0: no limit."""
+    reader: str
+    """``files``: Parquet or ORC straight from the warehouse; ``thrift``: rows through Hive."""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def parse_url(url: str) -> Address:
+    """Read ``hive://user:password@host:port/?auth=NONE&timeout=60&read=files``.
+
+    Raises
+    ------
+    SettingsError
+        E801; the message never repeats the URL, which holds a password.
+    """
+    parts = urlsplit(url)
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    auth = options.get("auth", "NONE").upper()
+    reader = options.get("read", "files")
+    try:
+        port = parts.port or 10000
+        timeout = float(options.get("timeout", "60"))
+        statement_timeout = float(options.get("statement_timeout", "0"))
+    except ValueError:
+        raise SettingsError("The Hive URL's port and timeouts are numbers.") from None
+    if parts.scheme != "hive" or not parts.hostname:
+        raise SettingsError("The Hive URL has the form hive://user:password@host:port/?auth=NONE.")
+    if auth not in AUTHENTICATIONS:
+        raise SettingsError(f"The Hive URL's auth is one of {', '.join(AUTHENTICATIONS)}.")
+    if reader not in READERS:
+        raise SettingsError(f"The Hive URL's read is one of {', '.join(READERS)}.")
+    return Address(
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or "") or getpass.getuser(),
+        password=unquote(parts.password or ""),
+        auth=auth,
+        kerberos_service=options.get("kerberos_service_name", "hive"),
+        timeout=timeout,
+        statement_timeout=statement_timeout,
+        reader=reader,
+    )
+
+
+def open_client(address: Address) -> tuple[Any, Any]:
+    """Return an open Thrift transport and HiveServer2's client over it."""
+    socket = TSocket(address.host, address.port, socket_keepalive=True)
+    socket.setTimeout(address.timeout * 1000)
+    if address.auth == "NOSASL":
+        transport = TBufferedTransport(socket)
+    else:
+        from pyhive.hive import get_installed_sasl  # noqa: PLC0415
+        from thrift_sasl import TSaslClientTransport  # noqa: PLC0415
+
+        mechanism = "GSSAPI" if address.auth == "KERBEROS" else "PLAIN"
+        transport = TSaslClientTransport(
+            lambda: get_installed_sasl(
+                host=address.host,
+                sasl_auth=mechanism,
+                service=address.kerberos_service,
+                username=address.user,
+                # With auth NONE the password is not looked at, but must not be empty.
+                password=address.password or "x",
+            ),
+            mechanism,
+            socket,
+        )
+    try:
+        transport.open()
+    except LOST as error:
+        transport.close()
+        raise HiveUnreachableError(f"{address}: {first_line(error)}") from None
+    return transport, TCLIService.Client(HiveProtocol(transport))
+
+
+def first_line(error: object) -> str:
+    """Return what a server or library said, in one line and without a row's value."""
+    text = str(getattr(error, "message", None) or error).strip()
+    line = text.splitlines()[0] if text else type(error).__name__
+    line = re.sub(r"\borg\.apache\.[\w.$]+:\s*", "", line)
+    # Cast errors quote the value that could not be cast.
+    return re.sub(r"[Tt]he value '.*?' of", "a value of", line)[:500]
+
+
+class Operation:
+    """A statement that HiveServer2 works on."""
+
+    def __init__(self, session: Session, handle: Any) -> None:
+        self.session = session
+        self.handle = handle
+        self._progress = -1.0
+        self._logs = True
+
+    def wait(self) -> None:
+        """Wait for the end; Hive's log lines and progress go to the Python log."""
+        start, pause = monotonic(), FIRST_POLL
+        limit = self.session.address.statement_timeout
+        while True:
+            status = self.session.call("GetOperationStatus", ttypes.TGetOperationStatusReq(
+                operationHandle=self.handle, getProgressUpdate=True))  # fmt: skip
+            self._report(status.progressUpdateResponse)
+            if status.operationState not in RUNNING:
+                break
+            if limit and monotonic() - start > limit:
+                self.cancel()
+                raise HiveStatementError(f"It ran longer than {limit:g} s and was cancelled.")
+            self.session.pause.wait(pause)
+            pause = min(pause * 1.5, LONGEST_POLL)
+        if status.operationState != ttypes.TOperationState.FINISHED_STATE:
+            name = ttypes.TOperationState._VALUES_TO_NAMES[status.operationState]
+            message = status.errorMessage or name
+            log.debug("Hive's full answer: %s", message)
+            raise HiveStatementError(first_line(message))
+
+    def _report(self, progress: Any) -> None:
+        for line in self._log_lines():
+            log.info("hive: %s", line)
+        share = progress.progressedPercentage if progress else None
+        if share is not None and share >= self._progress + 0.1:
+            self._progress = share
+            log.info("hive: %.0f %% done", share * 100)
+
+    def _log_lines(self) -> list[str]:
+        if not self._logs:
+            return []
+        request = ttypes.TFetchResultsReq(
+            operationHandle=self.handle,
+            orientation=ttypes.TFetchOrientation.FETCH_NEXT,
+            maxRows=1000,
+            fetchType=_LOGS,
+        )
+        try:
+            answer = self.session.call("FetchResults", request)
+        except (HiveStatementError, TApplicationException):
+            self._logs = False  # a server without operation logs says so at the first question
+            return []
+        columns = answer.results.columns if answer.results else None
+        return list(columns[0].stringVal.values) if columns else []
+
+    def schema(self) -> pa.Schema:
+        """Return the Arrow schema of the result; empty for a statement without one."""
+        if not self.handle.hasResultSet:
+            return pa.schema([])
+        answer = self.session.call(
+            "GetResultSetMetadata", ttypes.TGetResultSetMetadataReq(operationHandle=self.handle)
+        )
+        return to_schema(answer.schema.columns)
+
+    def batches(self, rows: int) -> Iterator[pa.RecordBatch]:
+        """Yield the result column by column, at most `rows` rows at a time."""
+        schema = self.schema()
+        while len(schema):
+            request = ttypes.TFetchResultsReq(
+                operationHandle=self.handle,
+                orientation=ttypes.TFetchOrientation.FETCH_NEXT,
+                maxRows=rows,
+                fetchType=_ROWS,
+            )
+            batch = to_batch(self.session.call("FetchResults", request).results.columns, schema)
+            # hasMoreRows is not to be trusted; an empty answer is the end.
+            if not batch.num_rows:
+                return
+            yield batch
+
+    def cancel(self) -> None:
+        """Ask HiveServer2 to stop."""
+        with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+            self.session.call(
+                "CancelOperation", ttypes.TCancelOperationReq(operationHandle=self.handle)
+            )
+
+    def close(self) -> None:
+        """Let HiveServer2 forget the statement."""
+        with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+            self.session.call(
+                "CloseOperation", ttypes.TCloseOperationReq(operationHandle=self.handle)
+            )
+
+
+class Session:
+    """An open session; for one thread at a time."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.pause = threading.Event()
+        self._open()
+
+    def _open(self) -> None:
+        self._transport, self._client = open_client(self.address)
+        request = ttypes.TOpenSessionReq(
+            client_protocol=ttypes.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V8,
+            username=self.address.user,
+            password=self.address.password or None,
+        )
+        try:
+            self._handle = self.call("OpenSession", request).sessionHandle
+        except BaseException:
+            self._transport.close()
+            raise
+
+    def call(self, name: str, request: Any) -> Any:
+        """Ask HiveServer2 one thing.
+
+        Raises
+        ------
+        HiveUnreachableError
+            E101: the connection is lost, or no answer came in time.
+        HiveStatementError
+            E107: the server refuses.
+        """
+        try:
+            answer = getattr(self._client, name)(request)
+        except LOST as error:
+            self._transport.close()
+            raise HiveUnreachableError(f"{self.address}: {first_line(error)}") from error
+        status = answer.status
+        good = (ttypes.TStatusCode.SUCCESS_STATUS, ttypes.TStatusCode.SUCCESS_WITH_INFO_STATUS)
+        if status.statusCode not in good:
+            log.debug("Hive's full answer: %s %s", status.errorMessage, status.infoMessages)
+            raise HiveStatementError(first_line(status.errorMessage or "no reason given"))
+        return answer
+
+    def start(self, sql: str) -> Operation:
+        """Start a statement and return at once."""
+        request = ttypes.TExecuteStatementReq(
+            sessionHandle=self._handle, statement=sql, runAsync=True
+        )
+        return Operation(self, self.call("ExecuteStatement", request).operationHandle)
+
+    def reconnect(self) -> None:
+        """Replace a lost connection by a new session.
+
+        An operation of the old session can still be asked for where the server keeps sessions
+        beyond their connection (``hive.server2.close.session.on.disconnect=false``).
+        """
+        self._transport.close()
+        self._open()
+
+    def close(self) -> None:
+        """End the session."""
+        with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+            self.call("CloseSession", ttypes.TCloseSessionReq(sessionHandle=self._handle))
+        self._transport.close()
