@@ -1,0 +1,1 @@
+"""Credit: features, behaviour styles, default risk, the index and its reasons."""

@@ -1,0 +1,109 @@
+"""Figures by which credit models are judged."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+
+from passbook.credit.calibration import expected_calibration_error
+from passbook.errors import OutcomeError
+
+
+def check_outcomes(defaulted: np.ndarray, minimum: int = 20) -> np.ndarray:
+    """Return the outcomes as bool when both kinds are frequent enough to learn from.
+
+    Raises
+    ------
+    OutcomeError
+        E501 with the counts.
+    """
+    bad = np.asarray(defaulted, bool)
+    defaults = int(bad.sum())
+    if min(defaults, len(bad) - defaults) < minimum:
+        raise OutcomeError(
+            f"{defaults} defaults among {len(bad)} outcomes; each kind needs at least {minimum}."
+        )
+    return bad
+
+
+def discrimination(risk: np.ndarray, defaulted: np.ndarray) -> dict[str, float]:
+    """Return ROC-AUC, Gini and the Kolmogorov–Smirnov distance of a risk ranking."""
+    bad = np.asarray(defaulted, bool)
+    area = float(roc_auc_score(bad, risk))
+    return {"roc_auc": area, "gini": 2 * area - 1, "ks": kolmogorov_smirnov(risk, bad)}
+
+
+def kolmogorov_smirnov(risk: np.ndarray, bad: np.ndarray) -> float:
+    """Return the largest gap between the risk distributions of bad and good customers."""
+    order = np.argsort(risk, kind="stable")
+    ranked, outcome = np.asarray(risk)[order], bad[order]
+    gap = np.abs(np.cumsum(outcome) / outcome.sum() - np.cumsum(~outcome) / (~outcome).sum())
+    last_of_tie = np.append(ranked[1:] != ranked[:-1], True)
+    return float(gap[last_of_tie].max())
+
+
+def risk_metrics(probability: np.ndarray, defaulted: np.ndarray) -> dict[str, float]:
+    """Return discrimination, calibration and Brier score of default probabilities."""
+    bad = np.asarray(defaulted, bool)
+    return {
+        **discrimination(probability, bad),
+        "expected_calibration_error": expected_calibration_error(probability, bad),
+        "brier": float(np.mean((probability - bad) ** 2)),
+        "default_rate": float(bad.mean()),
+        "rows": float(len(bad)),
+    }
+
+
+def lift_table(risk: np.ndarray, defaulted: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
+    """Return the default rate of every tenth, riskiest first, beside the overall rate."""
+    bad = np.asarray(defaulted, bool)
+    order = np.argsort(-np.asarray(risk), kind="stable")
+    overall, found, rows = bad.mean(), 0, []
+    for number, part in enumerate(np.array_split(order, bins), start=1):
+        found += int(bad[part].sum())
+        rows.append(
+            {
+                "tenth": float(number),
+                "customers": float(len(part)),
+                "default_rate": float(bad[part].mean()),
+                "lift": float(bad[part].mean() / overall),
+                "captured": found / float(bad.sum()),
+            }
+        )
+    return rows
+
+
+def class_metrics(
+    probability: np.ndarray, label: np.ndarray, classes: int
+) -> dict[str, float | list[list[int]]]:
+    """Return a classifier's figures on labelled rows.
+
+    Parameters
+    ----------
+    probability : numpy.ndarray, shape (rows, classes)
+    label : numpy.ndarray of int, shape (rows,)
+    classes : int
+
+    Returns
+    -------
+    dict
+        ``accuracy``; macro ``precision``, ``recall``, ``f1``; ``roc_auc`` (macro, one against
+        the rest, over the classes that occur); ``confusion_matrix`` with true classes as rows.
+    """
+    guess = probability.argmax(axis=1)
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        label, guess, labels=range(classes), average="macro", zero_division=0.0
+    )
+    areas = [
+        roc_auc_score(label == one, probability[:, one])
+        for one in range(classes)
+        if 0 < (label == one).sum() < len(label)
+    ]
+    return {
+        "accuracy": float((guess == label).mean()),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "roc_auc": float(np.mean(areas)),
+        "confusion_matrix": confusion_matrix(label, guess, labels=range(classes)).tolist(),
+    }

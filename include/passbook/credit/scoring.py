@@ -1,0 +1,122 @@
+"""Scoring a block of customers: an Arrow record batch of features in, one of scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import expit
+
+from passbook.contracts import MART_TABLES, STYLES
+from passbook.credit import index, reasons
+from passbook.credit.default_risk import DefaultRisk
+from passbook.credit.features import FEATURES, Feature, as_matrix
+from passbook.credit.styles import StyleModel
+
+STYLE_FEATURES: Final = (
+    Feature("loose_probability", "how often money moves", "거래 빈도 성향"),
+    Feature("aggressive_probability", "risk taken with money", "위험 선호 성향"),
+)
+"""What the style model tells the default-risk model."""
+
+_LOOSE: Final = [place for place, name in enumerate(STYLES) if name.startswith("loose")]
+_AGGRESSIVE: Final = [place for place, name in enumerate(STYLES) if name.endswith("aggressive")]
+_FEATURE: Final = {
+    feature.name: feature for group in (*FEATURES.values(), STYLE_FEATURES) for feature in group
+}
+SCHEMA: Final = pa.schema(
+    [field for field in MART_TABLES["credit_score"].schema if field.name != "base_date"]
+)
+
+
+def feature(name: str) -> Feature:
+    """Return the credit feature of this name."""
+    return _FEATURE[name]
+
+
+def with_style(matrix: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Append `STYLE_FEATURES` to a feature matrix, from the styles' probabilities."""
+    loose = probabilities[:, _LOOSE].sum(axis=1, keepdims=True)
+    aggressive = probabilities[:, _AGGRESSIVE].sum(axis=1, keepdims=True)
+    return np.hstack([matrix, loose, aggressive]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class CreditModels:
+    """What a customer is scored with.
+
+    Attributes
+    ----------
+    style : StyleModel
+        Gives the style that is published.
+    risk_style : StyleModel
+        Gives `STYLE_FEATURES` to `risk`, which was trained with them; a newer `style` must not
+        slip under an older `risk`.
+    risk : DefaultRisk
+    """
+
+    style: StyleModel
+    risk_style: StyleModel
+    risk: DefaultRisk
+
+    @classmethod
+    def from_files(
+        cls, style_files: Mapping[str, bytes], risk_files: Mapping[str, bytes]
+    ) -> CreditModels:
+        """Read the files of ``credit.style`` and ``credit.default``."""
+        style = StyleModel.from_files(style_files)
+        same = all(style_files[name] == risk_files[name] for name in style.to_files())
+        risk_style = style if same else StyleModel.from_files(risk_files)
+        return cls(style, risk_style, DefaultRisk.from_files(risk_files))
+
+
+def score_block(
+    features: pa.RecordBatch, models: CreditModels, *, count: int = 4
+) -> pa.RecordBatch:
+    """Score a block of customers.
+
+    Parameters
+    ----------
+    features : pyarrow.RecordBatch
+        ``customer_id`` and the models' features (`features.build`).
+    models : CreditModels
+    count : int
+        Most reasons a customer.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+        `SCHEMA`: the columns of ``mart.credit_score`` after ``base_date``.
+    """
+    risk, style = models.risk, models.risk_style
+    matrix = as_matrix(features, style.names)
+    probabilities = style.probabilities(matrix)
+    parts = risk.contributions(with_style(matrix, probabilities))
+    if models.style is not style:
+        probabilities = models.style.probabilities(as_matrix(features, models.style.names))
+    log_odds = parts.sum(axis=1)
+    points = risk.scale.index(log_odds)
+    best = probabilities.argmax(axis=1)
+    return pa.record_batch(
+        [
+            features["customer_id"],
+            pa.array(STYLES).take(pa.array(best)),
+            pa.array(probabilities[np.arange(len(best)), best].clip(0, 1)),
+            pa.array(expit(log_odds)),
+            pa.array(points),
+            pa.array(index.BANDS).take(pa.array(index.bands(points))),
+            _reasons(parts[:, :-1], points < risk.scale.base, risk.names, count),
+        ],
+        schema=SCHEMA,
+    )
+
+
+def _reasons(
+    parts: np.ndarray, adverse: np.ndarray, names: tuple[str, ...], count: int
+) -> pa.ListArray:
+    place, filled = reasons.choose(parts, adverse, count)
+    labels = [feature(name).english for name in names]
+    return reasons.in_words(place, filled, adverse, reasons.english(labels))

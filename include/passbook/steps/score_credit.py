@@ -1,0 +1,249 @@
+"""The stage ``score_credit``: behaviour styles and the credit index of every customer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from passbook.base_date import observation_dates
+from passbook.contracts import MART_TABLES, STYLES
+from passbook.credit import default_risk, evaluation, features, scoring, styles
+from passbook.credit.boosting import TreeSettings
+from passbook.credit.calibration import reliability
+from passbook.credit.default_risk import DefaultRisk
+from passbook.credit.index import IndexScale, band_table
+from passbook.credit.scoring import CreditModels
+from passbook.credit.styles import StyleModel
+from passbook.errors import FutureRowError, NoChampionError, OutcomeError
+from passbook.steps.challenger import Challenger
+
+if TYPE_CHECKING:
+    from passbook.artifacts import Artifact
+    from passbook.settings import Settings
+    from passbook.steps.stage import Stage
+    from passbook.steps.week import Week
+
+log = logging.getLogger(__name__)
+
+STYLE_MODEL = "credit.style"
+DEFAULT_MODEL = "credit.default"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Customers with a known outcome at an observation date.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray of float32, shape (rows, features)
+        Features as of the observation date; missing is NaN.
+    defaulted : numpy.ndarray of bool, shape (rows,)
+    style : numpy.ndarray of int, shape (rows,)
+        Position in `contracts.STYLES`; -1 where the bank knows none.
+    """
+
+    matrix: np.ndarray
+    defaulted: np.ndarray
+    style: np.ndarray
+
+
+def offered(week: Week) -> bool:
+    """Whether the bank offers what credit scoring needs."""
+    return week.offers("behaviour") and week.offers("credit_outcome")
+
+
+def read_features(week: Week, at: date | None = None) -> pa.Table:
+    """Read the work tables of a date and return one row of features a customer.
+
+    Raises
+    ------
+    CreditInputError
+        E502 when a table knows a customer twice, or a column is full of impossible values.
+    """
+    tables = {
+        name: week.table(name, features.needed_columns(name), at=at)
+        for name in features.FEATURES
+        if week.offers(name)
+    }
+    built, impossible = features.reject_impossible(features.build(tables, at or week.base_date))
+    if impossible:
+        log.warning("Impossible values made missing: %s", impossible)
+    return built
+
+
+def train(week: Week) -> list[Challenger]:
+    """Train the style classifier and the default-risk model.
+
+    Raises
+    ------
+    OutcomeError
+        E501 when there are no outcomes yet, or (nearly) all of them are alike.
+    FutureRowError
+        E104 when an outcome was observed after the base date.
+    """
+    if not offered(week):
+        return []
+    names = features.names({name for name in features.FEATURES if week.offers(name)})
+    earlier, later = (
+        _sample(_outcomes(week, at), read_features(week, at), names)
+        for at in observation_dates(week.base_date)
+    )
+    reference = read_features(week).drop_columns(["customer_id"])
+    style, style_challenger = _train_style(earlier, later, names, week.settings, reference)
+    earlier, later = (
+        Sample(scoring.with_style(s.matrix, style.probabilities(s.matrix)), s.defaulted, s.style)
+        for s in (earlier, later)
+    )
+    risk_challenger = _train_default(earlier, later, names, week.settings, reference)
+    files = {**risk_challenger.files, **style.to_files()}
+    return [style_challenger, replace(risk_challenger, files=files)]
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    """Score every customer of the base date and publish ``mart.credit_score``.
+
+    Raises
+    ------
+    NoChampionError
+        E601 when the bank offers credit data and no model has been promoted yet.
+    """
+    week = stage.week
+    if not offered(week):
+        return {"table": "credit_score", "rows": 0, "nothing_to_do": True}
+    artifacts = {name: _champion(stage, name) for name in (STYLE_MODEL, DEFAULT_MODEL)}
+    models = CreditModels.from_files(artifacts[STYLE_MODEL].files, artifacts[DEFAULT_MODEL].files)
+    table = read_features(week)
+    (publication,) = stage.publish(
+        {"credit_score": score(table, models, week.base_date, week.settings.block_rows)},
+        inputs=_inputs(week, artifacts),
+    )
+    return {"table": "credit_score", "rows": publication.rows, "sha256": publication.sha256}
+
+
+def score(
+    table: pa.Table, models: CreditModels, base_date: date, block_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows of ``mart.credit_score`` in blocks, in the order of `table`."""
+    schema = MART_TABLES["credit_score"].schema
+    for batch in table.to_batches(max_chunksize=block_rows):
+        scored = scoring.score_block(batch, models)
+        dates = pa.repeat(pa.scalar(base_date, pa.date32()), scored.num_rows)
+        yield pa.record_batch([dates, *scored.columns], schema=schema)
+
+
+def _outcomes(week: Week, at: date) -> pa.Table:
+    outcomes = week.table("credit_outcome")
+    newest = pc.max(outcomes["observation_date"]).as_py()
+    if newest is not None and newest > week.base_date:
+        raise FutureRowError(f"credit_outcome has an observation date of {newest}.")
+    found = outcomes.filter(pc.equal(outcomes["observation_date"], pa.scalar(at, pa.date32())))
+    if not found.num_rows:
+        raise OutcomeError(f"credit_outcome has no outcomes for the observation date {at}.")
+    return found
+
+
+def _sample(outcomes: pa.Table, table: pa.Table, names: tuple[str, ...]) -> Sample:
+    """Join outcomes to features; a customer who is unknown at the date is left out."""
+    position = pc.index_in(outcomes["customer_id"], value_set=table["customer_id"])
+    known = pc.is_valid(position)
+    outcomes = outcomes.filter(known)
+    rows = table.take(position.filter(known))
+    style = pc.index_in(outcomes["style_label"], value_set=pa.array(STYLES))
+    return Sample(
+        features.as_matrix(rows, names),
+        outcomes["defaulted"].to_numpy(zero_copy_only=False).astype(bool),
+        pc.fill_null(style, -1).to_numpy().astype(np.int8),
+    )
+
+
+def _train_style(
+    earlier: Sample,
+    later: Sample,
+    names: tuple[str, ...],
+    settings: Settings,
+    reference: pa.Table,
+) -> tuple[StyleModel, Challenger]:
+    matrix = np.vstack([earlier.matrix, later.matrix])
+    label = np.concatenate([earlier.style, later.style])
+    source = "bank"
+    if (label < 0).all():
+        label, source = styles.labels_by_rule(matrix, names, settings.seed), "rule"
+    known = label >= 0
+    model, figures = styles.fit(matrix[known], label[known], names=names, seed=settings.seed)
+    evaluated = {"labels": source, "labelled": int(known.sum()), "test": figures}
+    metrics = {name: value for name, value in figures.items() if isinstance(value, float)}
+    files = model.to_files() | {"evaluation.json": json.dumps(evaluated, indent=1).encode()}
+    return model, Challenger(STYLE_MODEL, files, {"labels": source}, metrics, reference=reference)
+
+
+def _train_default(
+    earlier: Sample,
+    later: Sample,
+    names: tuple[str, ...],
+    settings: Settings,
+    reference: pa.Table,
+) -> Challenger:
+    """Validate out of time, then fit once more on both observation dates."""
+    columns = (*names, *(feature.name for feature in scoring.STYLE_FEATURES))
+    chosen = TreeSettings()
+    scale = IndexScale(
+        settings.score_base, settings.score_base_odds, settings.score_points_to_double
+    )
+
+    def fit(matrix: np.ndarray, defaulted: np.ndarray) -> DefaultRisk:
+        return default_risk.fit(
+            matrix,
+            defaulted,
+            names=columns,
+            risk=[scoring.feature(name).risk for name in columns],
+            settings=chosen,
+            scale=scale,
+            seed=settings.seed,
+            threads=settings.threads,
+        )
+
+    evaluation.check_outcomes(later.defaulted)
+    validated = fit(earlier.matrix, earlier.defaulted)
+    log_odds = validated.log_odds(later.matrix)
+    evaluated = _evaluate(log_odds, later.defaulted, scale)
+    final = fit(
+        np.vstack([earlier.matrix, later.matrix]),
+        np.concatenate([earlier.defaulted, later.defaulted]),
+    )
+    return Challenger(
+        DEFAULT_MODEL,
+        final.to_files() | {"evaluation.json": json.dumps(evaluated, indent=1).encode()},
+        asdict(chosen),
+        evaluated["out_of_time"],
+        reference=reference,
+    )
+
+
+def _evaluate(log_odds: np.ndarray, defaulted: np.ndarray, scale: IndexScale) -> dict[str, Any]:
+    probability = 1.0 / (1.0 + np.exp(-log_odds))
+    return {
+        "out_of_time": evaluation.risk_metrics(probability, defaulted),
+        "reliability": reliability(probability, defaulted),
+        "lift": evaluation.lift_table(log_odds, defaulted),
+        "bands": band_table(scale.index(log_odds), defaulted),
+    }
+
+
+def _champion(stage: Stage, model: str) -> Artifact:
+    artifact = stage.champion(model)
+    if artifact is None:
+        raise NoChampionError(f"{model} has not been promoted for {stage.week.base_date}.")
+    return artifact
+
+
+def _inputs(week: Week, artifacts: Mapping[str, Artifact]) -> dict[str, str]:
+    tables = {name: week.fingerprint(name) for name in features.FEATURES if week.offers(name)}
+    return tables | {name: artifact.manifest_sha256 for name, artifact in artifacts.items()}
