@@ -13,18 +13,18 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import pyarrow as pa
-
 from passbook import settings as settings_module
 from passbook.errors import ArtifactError, PassbookError, StageBusyError, StaleWriterError
 from passbook.settings import Settings
 from passbook.steps.week import Week
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from psycopg2.extensions import connection as Connection  # noqa: N812
+
     from passbook.artifacts import Artifact
     from passbook.ledger import Fence
     from passbook.mart import Publication
-    from psycopg2.extensions import connection as Connection  # noqa: N812
 
 log = logging.getLogger(__name__)
 
@@ -175,8 +175,7 @@ def mart_url(settings: Settings) -> str:
     """Return the mart's URL from the settings, else from Airflow's connection."""
     if settings.mart_url:
         return settings.mart_url.get_secret_value()
-    connection = _airflow_connection("mart_passbook")
-    return _url("postgresql", connection, connection.schema or "")
+    return url_of_connection("postgresql", _airflow_connection("mart_passbook"))
 
 
 def hive_url(settings: Settings) -> str:
@@ -185,20 +184,21 @@ def hive_url(settings: Settings) -> str:
         return settings.hive_url.get_secret_value()
     connection = _airflow_connection("hive_passbook")
     auth = connection.extra_dejson.get("auth", "NONE")
-    return f"{_url('hive', connection, connection.schema or '')}?auth={quote(auth)}"
+    return f"{url_of_connection('hive', connection)}?auth={quote(auth)}"
+
+
+def url_of_connection(scheme: str, connection: Any) -> str:
+    """Return an Airflow connection as a URL of `scheme`."""
+    login = quote(connection.login or "", safe="")
+    password = f":{quote(connection.password, safe='')}" if connection.password else ""
+    port = f":{connection.port}" if connection.port else ""
+    return f"{scheme}://{login}{password}@{connection.host}{port}/{connection.schema or ''}"
 
 
 def _airflow_connection(name: str) -> Any:
     from airflow.sdk import BaseHook  # noqa: PLC0415
 
     return BaseHook.get_connection(name)
-
-
-def _url(scheme: str, connection: Any, path: str) -> str:
-    login = quote(connection.login or "", safe="")
-    password = f":{quote(connection.password, safe='')}" if connection.password else ""
-    port = f":{connection.port}" if connection.port else ""
-    return f"{scheme}://{login}{password}@{connection.host}{port}/{path}"
 
 
 def _lock(connection: Connection, name: str, base_date: date) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from passbook.errors import InputError
 from passbook.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from passbook.hive import Hive
     from passbook.sources import Source
 

@@ -1,0 +1,123 @@
+"""What the five DAG files share: their schedule, their forms, and how a task runs a stage.
+
+Only this module, `verdict_wait` and the DAG files know Airflow; everything heavy is imported when
+a task runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import (
+    Asset,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    Param,
+    RetryAction,
+    RetryRule,
+    get_current_context,
+)
+
+from passbook.base_date import BANK_TIMEZONE, base_date_of_run
+from passbook.errors import PassbookError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from passbook.steps.stage import Stage
+
+OWNER: Final = "passbook"
+RETRIES: Final = 3
+
+
+def _retryable(kind: type[PassbookError] = PassbookError) -> list[type[PassbookError]]:
+    below = [found for child in kind.__subclasses__() for found in _retryable(child)]
+    return [kind, *below] if kind.retryable else below
+
+
+WEEKLY: Final = CronTriggerTimetable("0 1 * * 1", timezone="Asia/Seoul")
+"""Monday 01:00 in Seoul, after the bank's weekend load."""
+
+DAG_ARGUMENTS: Final[dict[str, Any]] = {
+    # Not the first run: catchup is off. A backfill may go back to it.
+    "start_date": datetime(2015, 1, 5, tzinfo=BANK_TIMEZONE),
+    "catchup": False,
+    "max_active_runs": 1,
+    "default_args": {
+        "owner": OWNER,
+        "retries": RETRIES,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2.0,
+        "max_retry_delay": timedelta(minutes=15),
+        "retry_policy": ExceptionRetryPolicy(
+            rules=[RetryRule(exception=list(_retryable()), action=RetryAction.RETRY)],
+            default=RetryAction.FAIL,
+        ),
+    },
+}
+"""Arguments of every DAG of the weekly chain."""
+
+BASE_DATE_PARAM: Final = Param(
+    None,
+    type=["null", "string"],
+    format="date",
+    title="Base date",
+    description_md="A **Sunday**, not in the future. Empty: the last Sunday before the run. "
+    "Leave it empty in a backfill: each of its runs has its own.",
+)
+
+
+def mart_asset(table: str) -> Asset:
+    """Return the asset that stands for a table of the mart in the UI's lineage."""
+    return Asset(name=f"mart.{table}", uri=f"passbook://mart/{table}", group="mart")
+
+
+def ledger_asset(table: str) -> Asset:
+    """Return the asset that stands for a table of the ledger."""
+    return Asset(name=f"ops.{table}", uri=f"passbook://ops/{table}", group="ledger")
+
+
+WORK_TABLES: Final = Asset(name="work_tables", uri="passbook://hive/work_tables", group="hive")
+
+
+def context_base_date(context: Context) -> date:
+    """Return the base date of the run that `context` belongs to."""
+    run = context["dag_run"]
+    return base_date_of_run(
+        run_type=str(getattr(run.run_type, "value", run.run_type)),
+        data_interval_end=run.data_interval_end,
+        run_after=run.run_after,
+        requested=(context["params"] or {}).get("base_date"),
+    )
+
+
+def run_task(
+    stage: str,
+    work: Callable[[Stage], Mapping[str, Any]],
+    *,
+    token: int | None = None,
+    concludes: bool = True,
+) -> dict[str, Any]:
+    """Run a stage, or a part of it, inside the current Airflow task.
+
+    The returned figures become the task's XCom and the extra of its asset events.
+    """
+    from passbook.steps.stage import run_stage  # noqa: PLC0415
+
+    context = get_current_context()
+    instance = context["ti"]
+    figures = run_stage(
+        stage,
+        context_base_date(context),
+        context["dag_run"].run_id,
+        work,
+        token=token,
+        concludes=concludes,
+        last_attempt=instance.try_number > instance.max_tries,
+    )
+    for outlet in context["outlets"]:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra = figures
+    return figures

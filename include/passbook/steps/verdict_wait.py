@@ -1,0 +1,123 @@
+"""Waiting for an earlier stage's verdict without holding a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseOperator
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from passbook import settings as settings_module
+from passbook.errors import MartUnreachableError, StageRejectedError
+from passbook.steps.airflow_tasks import context_base_date
+from passbook.steps.stage import mart_url, url_of_connection
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+POLL_SECONDS = 5.0
+
+
+class WaitForVerdict(BaseOperator):
+    """Wait until `stage` has passed for this run's base date; fail at once when it was rejected.
+
+    Parameters
+    ----------
+    stage : str
+        The stage whose verdict is awaited.
+    own_stage : str, optional
+        A stage of which no run may be under way for the base date before: this one depends on
+        what it leaves behind.
+    """
+
+    ui_color = "#e8eef7"
+
+    def __init__(self, *, stage: str, own_stage: str | None = None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.stage = stage
+        self.own_stage = own_stage
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look once, and wait in the triggerer when the verdict is open."""
+        settings = settings_module.load()
+        base_date = context_base_date(context)
+        found = look(mart_url(settings), self.stage, self.own_stage, base_date)
+        if found is None:
+            self.defer(
+                trigger=VerdictTrigger(self.stage, self.own_stage, base_date.isoformat()),
+                method_name="execute_complete",
+                timeout=timedelta(hours=settings.verdict_wait_hours),
+            )
+        return self.execute_complete(context, found)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Return what was awaited, or raise the reason why it will not come."""
+        if event["verdict"] == "unreachable":
+            raise MartUnreachableError(event["reason"])
+        if event["verdict"] == "reject":
+            raise StageRejectedError(
+                f"{self.stage} for {event['base_date']} was rejected: {event['reason']}"
+            )
+        return event
+
+
+class VerdictTrigger(BaseTrigger):
+    """Looks into the ledger every few seconds."""
+
+    def __init__(self, stage: str, own_stage: str | None, base_date: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.stage = stage
+        self.own_stage = own_stage
+        self.base_date = base_date
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what the triggerer needs to build this again; no address, no password."""
+        return (
+            "passbook.steps.verdict_wait.VerdictTrigger",
+            {"stage": self.stage, "own_stage": self.own_stage, "base_date": self.base_date},
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield the verdict once there is one."""
+        settings = await asyncio.to_thread(settings_module.load)
+        if settings.mart_url:
+            url = settings.mart_url.get_secret_value()
+        else:
+            connection = await BaseHook.aget_connection("mart_passbook")
+            url = url_of_connection("postgresql", connection)
+        base_date = date.fromisoformat(self.base_date)
+        while True:
+            try:
+                found = await asyncio.to_thread(look, url, self.stage, self.own_stage, base_date)
+            except MartUnreachableError as error:
+                found = {"verdict": "unreachable", "reason": error.detail}
+            if found is not None:
+                yield TriggerEvent(found)  # type: ignore[no-untyped-call]
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def look(url: str, stage: str, own_stage: str | None, base_date: date) -> dict[str, Any] | None:
+    """Return the verdict of `stage`, or None while it is open or the week before isn't done."""
+    from passbook import ledger, mart  # noqa: PLC0415
+
+    connection = mart.connect(url)
+    try:
+        verdict = ledger.latest_verdict(connection, stage, base_date)
+        if own_stage:
+            before = ledger.latest_verdict(connection, own_stage, base_date - timedelta(weeks=1))
+            if before is not None and before.verdict == "running":
+                return None
+    finally:
+        connection.close()
+    if verdict is None or verdict.verdict == "running":
+        return None
+    return {
+        "verdict": verdict.verdict,
+        "base_date": base_date.isoformat(),
+        "stage": stage,
+        "reason": verdict.reason,
+    }
