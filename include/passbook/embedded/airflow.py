@@ -13,7 +13,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -28,6 +30,9 @@ PREFERRED_PORT = 8080
 PARALLELISM = 4
 USERS = {"admin": "admin", "op": "op", "analyst": "viewer"}
 """Airflow's users and their roles."""
+
+VARIABLES = "airflow.env.json"
+"""File of what the processes were started with: when it changes, they are started anew."""
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 """Folder with ``dags/`` and ``plugins/``."""
@@ -81,17 +86,13 @@ def start(
     api = process.running(home, API_SERVER)
     chosen = api.port if api else process.free_port(port)
     variables = {**environment(home, database_url, credentials, chosen), **extra}
-    write_private(home / "airflow.env.json", json.dumps(variables, indent=1))
-    (home / "airflow").mkdir(mode=0o700, exist_ok=True)
+    if api and _kept_variables(home) != variables:
+        stop(home)
+    write_private(home / VARIABLES, json.dumps(variables, indent=1))
     write_private(home / "airflow" / "passwords.json", json.dumps(passwords))
-    inherited = _inherited_environment()
-    if api is None:
-        _migrate(home, {**inherited, **variables})
     for name in COMPONENTS:
         if process.running(home, name) is None:
-            process.spawn(
-                home, name, _command(name), port=chosen, environment={**inherited, **variables}
-            )
+            process.spawn(home, name, _command(name), port=chosen, environment=_complete(variables))
     server = AirflowServer(chosen, passwords)
     for name in reversed(COMPONENTS):
         current = process.running(home, name)
@@ -103,10 +104,36 @@ def start(
     return server
 
 
-def stop(home: Path) -> bool:
-    """End all four processes and the tasks they run; return whether any ran."""
-    ran = [process.stop(home.absolute(), name) for name in COMPONENTS]
-    return any(ran)
+def stop(home: Path) -> list[str]:
+    """End all four processes and the tasks they run; return the names of those that ran."""
+    return [name for name in COMPONENTS if process.stop(home.absolute(), name)]
+
+
+def migrate(home: Path, database_url: str, credentials: Mapping[str, str]) -> None:
+    """Bring the metadata database to this Airflow's schema, unless it was brought there before.
+
+    Raises
+    ------
+    ServerStartError
+        E804 when it cannot be.
+    """
+    (home / "airflow").mkdir(mode=0o700, exist_ok=True)
+    done = home / "airflow" / f"{urlsplit(database_url).path[1:]}-{version('apache-airflow')}"
+    if done.exists():
+        return
+    name = "airflow-db-migrate"
+    with process.log_path(home, name).open("ab") as log:
+        result = subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            stdout=log,
+            stderr=log,
+            env=_complete(environment(home, database_url, credentials, PREFERRED_PORT)),
+            cwd=home,
+            check=False,
+        )
+    if result.returncode:
+        raise process.start_error(home, name, f"Exit status {result.returncode}")
+    done.touch()
 
 
 def healthy(url: str, name: str) -> bool:
@@ -159,13 +186,17 @@ def environment(
     return {name: str(value) for name, value in configuration.items()}
 
 
-def _inherited_environment() -> dict[str, str]:
-    """Return the environment without what would configure Airflow or another Python."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AIRFLOW_", "PASSBOOK_TEST_", "PYTHONPATH", "PYTEST_"))
-    }
+def _kept_variables(home: Path) -> dict[str, str]:
+    """Return what the running processes were started with."""
+    file = home / VARIABLES
+    return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def _complete(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment, less what would configure Airflow, and `variables`."""
+    foreign = ("AIRFLOW_", "PASSBOOK_TEST_", "PYTHONPATH", "PYTEST_")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+    return {**inherited, **variables}
 
 
 def _command(name: str) -> list[str]:
@@ -173,13 +204,3 @@ def _command(name: str) -> list[str]:
     command = [sys.executable, "-m", "airflow", component]
     # Task logs are read from the folder; the log servers would listen on every address.
     return [*command, "--skip-serve-logs"] if component in {"scheduler", "triggerer"} else command
-
-
-def _migrate(home: Path, variables: Mapping[str, str]) -> None:
-    with process.log_path(home, "airflow-db-migrate").open("ab") as log:
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            stdout=log, stderr=log, env=dict(variables), cwd=home, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise process.start_error(home, "airflow-db-migrate", f"Exit status {done.returncode}")

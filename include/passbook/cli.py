@@ -1,0 +1,76 @@
+"""The `passbook` command.
+
+A command is a module with ``add_arguments(parser)`` and ``run(arguments)``, which returns the exit
+status. Only the chosen one is imported.
+
+Exit status: 0 done, 1 a failure that Passbook can name (its sentence goes to stderr, without a
+traceback), 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from passbook import __version__
+from passbook.errors import PassbookError
+
+INTERRUPTED = 130
+
+
+class Command(NamedTuple):
+    """Where a command is, and what it does in a sentence."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[dict[str, Command]] = {
+    "start": Command("passbook.commands.start", "Start Postgres, HiveServer2 and Airflow."),
+    "stop": Command("passbook.commands.stop", "Stop them."),
+    "status": Command("passbook.commands.status", "Tell which servers run, and where."),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parser(given).parse_args(given)
+    logging.basicConfig(
+        level=logging.DEBUG if parsed.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        return int(parsed.run(parsed))
+    except PassbookError as error:
+        print(error, file=sys.stderr)
+        logging.getLogger(__name__).debug("The failure in full", exc_info=True)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, with the arguments of the command that is named in `given`."""
+    parser = argparse.ArgumentParser(
+        prog="passbook", description=importlib.import_module("passbook").__doc__
+    )
+    parser.add_argument("--version", action="version", version=f"passbook {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="Log everything to stderr.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    chosen = next((word for word in given if word in COMMANDS), None)
+    for name, command in COMMANDS.items():
+        below = commands.add_parser(name, help=command.summary, description=command.summary)
+        if name == chosen:
+            module = importlib.import_module(command.module)
+            module.add_arguments(below)
+            below.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Commands of `passbook` that belong to no other module: a module each."""
