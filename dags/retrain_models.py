@@ -16,7 +16,7 @@ the champions on this week's holdout. `ops.drift`, `ops.trial`, `ops.leaderboard
 | E403 | a fit would not fit the memory | raise `PASSBOOK_MEMORY_LIMIT_GB` |
 | E701, E707 | Postgres unreachable, or the stage runs already | it retries |
 
-Each week depends on the one before: a backfill needs "Reprocess Behavior" other than "Missing Runs".
+Weeks depend on their past: a backfill needs "Reprocess Behavior" other than "Missing Runs".
 """
 
 from airflow.sdk import Param, dag, task

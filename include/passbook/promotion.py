@@ -1,0 +1,121 @@
+"""Whether a challenger takes the champion's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from passbook.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a model of a kind has to show.
+
+    Attributes
+    ----------
+    metric : str
+        Figure that decides; larger is better.
+    tolerance : float
+        How much less than the champion's is still as good. A challenger knows newer data, so a
+        draw goes to it.
+    least, most : Mapping[str, float]
+        Bounds that every model of the kind keeps, champion or not.
+    """
+
+    metric: str
+    tolerance: float = 0.0
+    least: Mapping[str, float] | None = None
+    most: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision on a challenger, with its reason in words and figures."""
+
+    promoted: bool
+    reason: str
+    figures: Mapping[str, float]
+
+
+RULES: Final[dict[str, Rule]] = {
+    "segments": Rule("silhouette", tolerance=0.02),
+    "recommend": Rule("mrr", tolerance=0.005),
+    "credit.style": Rule("roc_auc", tolerance=0.01, least={"roc_auc": 0.5}),
+    "credit.default": Rule(
+        "auc",
+        tolerance=0.01,
+        least={"auc": 0.5},
+        most={"expected_calibration_error": 0.05},
+    ),
+}
+"""By model name or its first part; the longest match counts."""
+
+
+def rule_for(model: str) -> Rule:
+    """Return the rule of a model.
+
+    Raises
+    ------
+    InputError
+        E803 when no rule speaks of it.
+    """
+    parts = model.split(".")
+    for length in range(len(parts), 0, -1):
+        rule = RULES.get(".".join(parts[:length]))
+        if rule is not None:
+            return rule
+    raise InputError(f"No promotion rule speaks of {model!r}.")
+
+
+def decide(
+    model: str, challenger: Mapping[str, float], champion: Mapping[str, float] | None
+) -> Decision:
+    """Compare a challenger with the champion on the same holdout.
+
+    Parameters
+    ----------
+    model : str
+    challenger, champion : Mapping[str, float]
+        Figures on the same holdout; None when there is no champion yet.
+
+    Raises
+    ------
+    InputError
+        E803 when the deciding figure is missing, so that nothing can be compared.
+    """
+    rule = rule_for(model)
+    value = _figure(model, challenger, rule.metric)
+    figures = {"challenger": value}
+    broken = _broken_bound(model, rule, challenger)
+    if broken:
+        return Decision(False, broken, figures)
+    if champion is None:
+        return Decision(True, f"First model: {rule.metric} {value:.4f}.", figures)
+    before = _figure(model, champion, rule.metric)
+    figures["champion"] = before
+    better = value >= before - rule.tolerance
+    words = "at least the champion's" if better else "less than the champion's"
+    return Decision(
+        better,
+        f"{rule.metric} {value:.4f} is {words} {before:.4f} (tolerance {rule.tolerance}).",
+        figures,
+    )
+
+
+def _broken_bound(model: str, rule: Rule, metrics: Mapping[str, float]) -> str:
+    for name, bound in (rule.least or {}).items():
+        if not _figure(model, metrics, name) >= bound:
+            return f"{name} {metrics[name]:.4f} is below {bound}."
+    for name, bound in (rule.most or {}).items():
+        if not _figure(model, metrics, name) <= bound:
+            return f"{name} {metrics[name]:.4f} is above {bound}."
+    return ""
+
+
+def _figure(model: str, metrics: Mapping[str, float], name: str) -> float:
+    try:
+        return float(metrics[name])
+    except KeyError:
+        raise InputError(f"{model} has no figure {name!r} to be judged by.") from None

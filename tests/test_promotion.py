@@ -1,0 +1,47 @@
+"""A challenger is promoted when it is as good on the same holdout, and never below a bound."""
+
+import math
+
+import pytest
+
+from passbook.errors import InputError
+from passbook.promotion import decide
+
+GOOD = {"auc": 0.80, "expected_calibration_error": 0.01}
+
+
+def test_the_first_model_is_promoted() -> None:
+    assert decide("segments.deposit", {"silhouette": 0.3}, None).promoted
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion", "promoted"),
+    [(0.47, 0.46, True), (0.46, 0.46, True), (0.4551, 0.46, True), (0.4549, 0.46, False)],
+)
+def test_a_draw_within_the_tolerance_goes_to_the_challenger(
+    challenger: float, champion: float, promoted: bool
+) -> None:
+    decision = decide("recommend.up_sell.deposit", {"mrr": challenger}, {"mrr": champion})
+    assert decision.promoted is promoted
+    assert f"{champion:.4f}" in decision.reason
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        {**GOOD, "auc": 0.49},
+        {**GOOD, "auc": math.nan},
+        {**GOOD, "expected_calibration_error": 0.06},
+        {**GOOD, "expected_calibration_error": math.nan},
+    ],
+)
+def test_a_bound_holds_even_for_a_first_model(metrics: dict[str, float]) -> None:
+    assert decide("credit.default", GOOD, None).promoted
+    assert not decide("credit.default", metrics, None).promoted
+
+
+def test_a_missing_figure_or_an_unknown_model_is_an_error() -> None:
+    with pytest.raises(InputError, match="mrr"):
+        decide("recommend.up_sell.fund", {"ndcg": 0.5}, None)
+    with pytest.raises(InputError, match="weather"):
+        decide("weather.tomorrow", {}, None)
