@@ -318,3 +318,11 @@ class StorageError(PassbookError):
 
     code = "E805"
     remedy = "Give this user the right to write there, or set PASSBOOK_HOME elsewhere."
+
+
+class AirflowRequestError(PassbookError):
+    """Airflow refused a request or did not answer it."""
+
+    code = "E806"
+    remedy = "See the logs of Airflow's processes."
+    retryable = True
