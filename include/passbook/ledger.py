@@ -1,0 +1,246 @@
+"""The ledger ``ops.*``: verdicts, fences, model versions, promotions and the figures of runs.
+
+Every write carries the writer's `Fence` and is refused (E703) once a newer run has begun the same
+stage and base date. All functions commit on their own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from passbook.contracts import OPS_TABLES, STAGES
+from passbook.errors import InputError
+from passbook.mart.audit import audit_batch
+from passbook.mart.connection import transaction
+from passbook.mart.copy_text import copy_batches
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Proof of being the newest writer of a stage and base date."""
+
+    stage: str
+    base_date: date
+    token: int
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a stage's newest run for a base date came to: running, pass or reject."""
+
+    stage: str
+    base_date: date
+    verdict: str
+    code: str
+    reason: str
+    figures: dict[str, Any]
+    run_id: str
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A trained model's version, as the ledger knows it."""
+
+    model: str
+    version: str
+    base_date: date
+    manifest_sha256: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+def begin_stage(connection: Connection, stage: str, base_date: date, run_id: str) -> Fence:
+    """Begin a stage: write verdict ``running`` and fence off every older writer.
+
+    Raises
+    ------
+    InputError
+        E803 when there is no such stage.
+    """
+    if stage not in STAGES:
+        raise InputError(f"{stage!r} is not a stage; known: {', '.join(STAGES)}.")
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT ops.begin_stage(%s, %s, %s)", (stage, base_date, run_id))
+        (token,) = _row(cursor)
+    return Fence(stage, base_date, token, run_id)
+
+
+def record_verdict(
+    connection: Connection,
+    fence: Fence,
+    verdict: Literal["pass", "reject"],
+    *,
+    code: str = "",
+    reason: str = "",
+    figures: Mapping[str, Any] | None = None,
+) -> None:
+    """Close the run of `fence` with its verdict.
+
+    Parameters
+    ----------
+    code, reason : str
+        Of the error, for a reject.
+    figures : Mapping, optional
+        JSON values: counts and hashes, never a person's data.
+    """
+    if verdict not in ("pass", "reject"):
+        raise InputError(f"{verdict!r} is not a verdict.")
+    with transaction(connection) as cursor:
+        check_fence(cursor, fence)
+        cursor.execute(
+            """UPDATE ops.verdict
+               SET verdict = %s, code = %s, reason = %s, figures = %s, finished_at = now()
+               WHERE stage = %s AND base_date = %s AND token = %s""",
+            (verdict, code, reason, _json(figures), fence.stage, fence.base_date, fence.token),
+        )
+
+
+def latest_verdict(connection: Connection, stage: str, base_date: date) -> Verdict | None:
+    """Return the newest run's verdict; None when the stage never ran for this base date."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT stage, base_date, verdict, code, reason, figures, run_id FROM ops.verdict
+               WHERE stage = %s AND base_date = %s ORDER BY token DESC LIMIT 1""",
+            (stage, base_date),
+        )
+        row = cursor.fetchone()
+    return Verdict(*row) if row else None
+
+
+def record_model_version(connection: Connection, fence: Fence, version: ModelVersion) -> None:
+    """Record a trained version. Recording it again changes nothing."""
+    with transaction(connection) as cursor:
+        check_fence(cursor, fence)
+        cursor.execute(
+            """INSERT INTO ops.model_version
+                   (model, version, base_date, manifest_sha256, parameters, metrics, run_id)
+               VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (model, version) DO NOTHING""",
+            (
+                version.model,
+                version.version,
+                version.base_date,
+                version.manifest_sha256,
+                _json(version.parameters),
+                _json(version.metrics),
+                fence.run_id,
+            ),
+        )
+
+
+def record_promotion(
+    connection: Connection,
+    fence: Fence,
+    model: str,
+    version: str,
+    *,
+    promoted: bool,
+    reason: str,
+    figures: Mapping[str, Any] | None = None,
+) -> None:
+    """Record whether a version takes its model's place from this base date on.
+
+    The history only grows; repeating the newest decision on a version and base date adds nothing.
+    """
+    with transaction(connection) as cursor:
+        check_fence(cursor, fence)
+        cursor.execute(
+            """INSERT INTO ops.promotion
+                   (model, version, base_date, promoted, reason, figures, run_id)
+               SELECT %(model)s, %(version)s, %(base_date)s, %(promoted)s, %(reason)s,
+                      %(figures)s, %(run_id)s
+               WHERE ops.model_decision(%(model)s, %(version)s, %(base_date)s)
+                     IS DISTINCT FROM %(promoted)s""",
+            {
+                "model": model,
+                "version": version,
+                "base_date": fence.base_date,
+                "promoted": promoted,
+                "reason": reason,
+                "figures": _json(figures),
+                "run_id": fence.run_id,
+            },
+        )
+
+
+def champion(connection: Connection, model: str, base_date: date) -> ModelVersion | None:
+    """Return the newest version promoted for a base date up to this one, or None."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT model, version, base_date, manifest_sha256, parameters, metrics
+               FROM ops.model_version
+               WHERE model = %(model)s AND version = ops.champion(%(model)s, %(base_date)s)""",
+            {"model": model, "base_date": base_date},
+        )
+        row = cursor.fetchone()
+    return ModelVersion(*row) if row else None
+
+
+def append(connection: Connection, fence: Fence, table: str, rows: pa.Table) -> None:
+    """Write rows of one of ``contracts.OPS_TABLES``, replacing those of an earlier run.
+
+    Rows of the fence's base date are replaced; in a table with a ``model`` column only those of
+    the models that `rows` speak of.
+
+    Raises
+    ------
+    InputError
+        E803 when the ledger has no such table.
+    AuditError
+        E702 when the rows break the contract, or speak of another base date.
+    """
+    try:
+        contract = OPS_TABLES[table]
+    except KeyError:
+        raise InputError(f"The ledger has no table {table!r}.") from None
+    batches = rows.combine_chunks().to_batches()
+    for batch in batches:
+        audit_batch(contract, batch, fence.base_date)
+    name = sql.Identifier("ops", table)
+    with transaction(connection) as cursor:
+        check_fence(cursor, fence)
+        if "model" in contract.column_names:
+            models = pc.unique(rows["model"]).to_pylist()
+            query = sql.SQL("DELETE FROM {} WHERE base_date = %s AND model = ANY(%s)")
+            cursor.execute(query.format(name), (fence.base_date, models))
+        else:
+            query = sql.SQL("DELETE FROM {} WHERE base_date = %s")
+            cursor.execute(query.format(name), (fence.base_date,))
+        copy_batches(cursor, name, contract.column_names, iter(batches))
+
+
+def check_fence(cursor: Cursor, fence: Fence) -> None:
+    """Hold the fence until the transaction ends.
+
+    Raises
+    ------
+    StaleWriterError
+        E703 when a newer run has begun this stage and base date.
+    """
+    cursor.execute(
+        "SELECT ops.check_fence(%s, %s, %s)", (fence.stage, fence.base_date, fence.token)
+    )
+
+
+def _row(cursor: Cursor) -> tuple[Any, ...]:
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("The statement returned no row.")
+    return row
+
+
+def _json(values: Mapping[str, Any] | None) -> str:
+    try:
+        return json.dumps(dict(values or {}), ensure_ascii=False, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Figures are not JSON: {error}.") from error

@@ -1,0 +1,175 @@
+"""Set the mart up: its database, its roles and logins, its migrations."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from urllib.parse import quote, urlsplit
+
+import psycopg2
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
+
+from passbook.errors import MigrationError
+from passbook.mart.connection import connect, named_error
+
+OWNER, LOADER, ANALYST = "passbook_owner", "passbook_loader", "passbook_analyst"
+ROLES = (OWNER, LOADER, ANALYST)
+"""Group roles without login: who owns the schema, who publishes, who reads."""
+
+_LOCK = 7_046_029
+"""Advisory lock of whoever changes roles or the schema."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Addresses of a mart's logins."""
+
+    owner: str
+    loader: str
+    analyst: str
+
+
+def prepare_database(
+    admin_url: str,
+    database: str,
+    owner_password: str,
+    loader_password: str,
+    analyst_password: str,
+) -> Addresses:
+    """Make the database, the group roles and three logins of this database; set the passwords.
+
+    Repeating it changes nothing but the passwords. The schema is `migrate`'s work. Logins are
+    named ``<database>_owner``, ``_loader``, ``_analyst``, so that marts on one server share none.
+
+    Parameters
+    ----------
+    admin_url : str
+        ``postgresql://…`` of a superuser, or of a role that may create roles and databases.
+    database : str
+
+    Raises
+    ------
+    MartUnreachableError
+        E701.
+    """
+    passwords = {OWNER: owner_password, LOADER: loader_password, ANALYST: analyst_password}
+    logins = {role: f"{database}_{role.removeprefix('passbook_')}" for role in ROLES}
+    with closing(connect(admin_url, check_migration=False)) as connection:
+        connection.autocommit = True  # CREATE DATABASE refuses a transaction
+        try:
+            with connection.cursor() as cursor:
+                _prepare(cursor, database, logins, passwords)
+        except psycopg2.Error as error:
+            raise named_error(error) from None
+    return Addresses(
+        *(_address(admin_url, database, logins[role], passwords[role]) for role in ROLES)
+    )
+
+
+def migrate(owner_url: str) -> None:
+    """Bring the mart's schema to this code's migration; nothing to do is fine.
+
+    Parameters
+    ----------
+    owner_url : str
+        ``postgresql://…`` of a member of ``passbook_owner``, or of a superuser.
+
+    Raises
+    ------
+    MartUnreachableError
+        E701.
+    MigrationError
+        E704 when a role is missing and this login may not make it, or a migration fails.
+    """
+    connection = connect(owner_url, check_migration=False)
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg2://", creator=lambda: connection, poolclass=sqlalchemy.pool.StaticPool
+    )
+    try:
+        with engine.begin() as bound, as_file(files("passbook") / "migrations") as folder:
+            bound.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            with connection.cursor() as cursor:
+                _ensure_owner(cursor)
+            config = Config()
+            config.set_main_option("script_location", str(folder))
+            config.attributes["connection"] = bound
+            command.upgrade(config, "head")
+    except (psycopg2.Error, sqlalchemy.exc.DBAPIError) as error:
+        original = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+        raise MigrationError(f"It could not be migrated: {str(original).strip()}") from error
+    finally:
+        engine.dispose()
+        connection.close()
+
+
+def _prepare(
+    cursor: Cursor, database: str, logins: dict[str, str], passwords: dict[str, str]
+) -> None:
+    cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    _create_missing(cursor, dict.fromkeys(ROLES, "NOLOGIN"))
+    _create_missing(cursor, dict.fromkeys(logins.values(), "LOGIN"))
+    for role, login in logins.items():
+        cursor.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                sql.Identifier(login), sql.Literal(passwords[role])
+            )
+        )
+        cursor.execute(
+            sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(login))
+        )
+    name = sql.Identifier(database)
+    cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,))
+    if cursor.fetchone() is None:
+        cursor.execute(
+            sql.SQL(
+                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'"
+            ).format(name)
+        )
+    cursor.execute(sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC").format(name))
+    cursor.execute(
+        sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO {}").format(name, sql.Identifier(OWNER))
+    )
+    for login in logins.values():
+        cursor.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(login))
+        )
+    cursor.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def _ensure_owner(cursor: Cursor) -> None:
+    """Make the group roles where they are missing, and let the owner create schemas here."""
+    _create_missing(cursor, dict.fromkeys(ROLES, "NOLOGIN"))
+    cursor.execute("SELECT current_database(), has_database_privilege(%s, current_database(), %s)",
+                   (OWNER, "CREATE"))  # fmt: skip
+    row = cursor.fetchone()
+    if row is not None and not row[1]:
+        cursor.execute(
+            sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(
+                sql.Identifier(row[0]), sql.Identifier(OWNER)
+            )
+        )
+
+
+def _create_missing(cursor: Cursor, roles: dict[str, str]) -> None:
+    """Create roles unless they exist; another session may create them at the same moment."""
+    for role, kind in roles.items():
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
+        if cursor.fetchone() is None:
+            cursor.execute(
+                sql.SQL(
+                    "DO $$ BEGIN CREATE ROLE {} {}; "
+                    "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+                ).format(sql.Identifier(role), sql.SQL(kind))
+            )
+
+
+def _address(admin_url: str, database: str, login: str, password: str) -> str:
+    server = urlsplit(admin_url)
+    place = server.netloc.rpartition("@")[2]
+    netloc = f"{quote(login, safe='')}:{quote(password, safe='')}@{place}"
+    return server._replace(netloc=netloc, path=f"/{quote(database, safe='')}").geturl()

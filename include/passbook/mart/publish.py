@@ -1,0 +1,274 @@
+"""Write, audit, publish: a week's tables appear in the mart together, or not at all.
+
+Everything happens in one transaction: COPY into a table in ``stage`` that no reader sees, the
+audit, then the swap of the base date's partitions and the ledger's rows. A writer that dies leaves
+nothing behind, because Postgres rolls back what it had begun. The locks that readers feel are
+taken at the very end and only for the moment of the swap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
+
+from passbook.contracts import MART_TABLES, Table
+from passbook.errors import AuditError, InputError
+from passbook.mart.audit import KeyOrder, audit_batch
+from passbook.mart.code_version import code_version
+from passbook.mart.connection import transaction
+from passbook.mart.content_hash import BLOCK_ROWS, ContentHash
+from passbook.mart.copy_text import copy_batches
+
+if TYPE_CHECKING:
+    from passbook.ledger import Fence
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[str, pa.RecordBatch], None]
+"""Takes a table's name and a block of it; raises an error of its own to refuse it."""
+
+_ATTEMPT_SECONDS = 1.0
+"""Longest wait for a lock in one go. Readers who come after a waiting swap wait behind it, so it
+steps back and tries again instead of letting them pile up."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: the same content gives the same sha256."""
+
+    table: str
+    base_date: date
+    rows: int
+    sha256: str
+
+
+def publish(
+    connection: Connection,
+    fence: Fence,
+    tables: Mapping[str, Iterable[pa.RecordBatch]],
+    *,
+    inputs: Mapping[str, str],
+    check: Check | None = None,
+    lock_timeout_seconds: float = 30.0,
+) -> list[Publication]:
+    """Publish tables of one base date in one transaction.
+
+    Parameters
+    ----------
+    connection : psycopg2 connection
+        As the mart's loader. The iterables must not use it.
+    fence : Fence
+    tables : Mapping[str, iterable of pyarrow.RecordBatch]
+        By name in ``contracts.MART_TABLES``; columns in contract order, rows sorted by key.
+        Consumed block by block in another thread.
+    inputs : Mapping[str, str]
+        Fingerprints of everything that the tables were computed from.
+    check : callable, optional
+        An audit of the caller's own on every block.
+    lock_timeout_seconds : float
+        Longest wait for readers to leave the old partitions.
+
+    Returns
+    -------
+    list of Publication
+        In the order of `tables`. Content that is published already stays as it is.
+
+    Raises
+    ------
+    AuditError
+        E702.
+    StaleWriterError
+        E703 when a newer run has begun this stage and base date.
+    MartBusyError
+        E706 when readers kept their locks longer than `lock_timeout_seconds`.
+    MartUnreachableError
+        E701.
+    """
+    unknown = sorted(tables.keys() - MART_TABLES.keys())
+    if unknown or not tables:
+        raise InputError(f"The mart has no table {', '.join(unknown) or 'in an empty request'}.")
+    started = time.perf_counter()
+    fence_values = (fence.stage, fence.base_date, fence.token)
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT ops.check_fence(%s, %s, %s)", fence_values)
+    # Products first: offers are audited against them.
+    order = sorted(tables, key=lambda name: (name != "product", name))
+    with transaction(connection) as cursor:
+        done = {name: _stage(cursor, fence, name, tables[name], check) for name in order}
+        if "recommendation_list" in done:
+            _audit_offers(cursor, fence.base_date, done)
+        _swap(cursor, fence, done, inputs, lock_timeout_seconds)
+    for staged in done.values():
+        log.info("Published %s: %s rows, sha256 %s", staged.name, staged.rows, staged.sha256)
+    log.info("Published in %.1f s", time.perf_counter() - started)
+    return [Publication(n, fence.base_date, done[n].rows, done[n].sha256) for n in tables]
+
+
+@dataclass
+class _Staged:
+    """A table's new partition on its way, and what is learnt of it while it streams by."""
+
+    name: str
+    partition: str
+    rows: int = 0
+    sha256: str = ""
+    products: pa.Array | None = None
+
+
+def _stage(
+    cursor: Cursor,
+    fence: Fence,
+    name: str,
+    batches: Iterable[pa.RecordBatch],
+    check: Check | None,
+) -> _Staged:
+    """Fill the table's new partition, auditing and hashing every block on its way."""
+    contract = MART_TABLES[name]
+    cursor.execute(
+        "SELECT ops.create_stage_table(%s, %s, %s)", (name, fence.base_date, fence.token)
+    )
+    staged = _Staged(name, _scalar(cursor))
+    columns = contract.column_names[1:]  # the stage table knows its base date
+    copy_batches(
+        cursor,
+        sql.Identifier("stage", staged.partition),
+        columns,
+        _audited(contract, fence.base_date, batches, staged, check),
+        freeze=True,
+    )
+    if cursor.rowcount != staged.rows:
+        raise AuditError(f"{name}: {staged.rows:,} rows were sent, {cursor.rowcount:,} arrived.")
+    cursor.execute("SELECT ops.seal_stage_table(%s, %s)", (name, staged.partition))
+    return staged
+
+
+def _audited(
+    contract: Table,
+    base_date: date,
+    batches: Iterable[pa.RecordBatch],
+    staged: _Staged,
+    check: Check | None,
+) -> Iterator[pa.RecordBatch]:
+    order, content = KeyOrder(contract), ContentHash()
+    for block in in_blocks(contract.schema, batches, BLOCK_ROWS):
+        audit_batch(contract, block, base_date)
+        order.check(block)
+        content.update(block)
+        if check is not None:
+            check(contract.name, block)
+        if "product_codes" in contract.column_names:
+            codes = pc.unique(block["product_codes"].flatten())
+            known = staged.products
+            staged.products = codes if known is None else _union(known, codes)
+        yield block
+    staged.rows, staged.sha256 = content.rows, content.hexdigest()
+
+
+def in_blocks(
+    schema: pa.Schema, batches: Iterable[pa.RecordBatch], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in blocks of exactly `rows`, the last one shorter."""
+    names = schema.names
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        if batch.schema.names != names:
+            raise AuditError(f"Columns are {batch.schema.names}, the contract says {names}.")
+        rest = batch
+        while count + rest.num_rows >= rows:
+            take = rows - count
+            yield _joined([*waiting, rest.slice(0, take)])
+            rest, waiting, count = rest.slice(take), [], 0
+        if rest.num_rows:
+            waiting.append(rest)
+            count += rest.num_rows
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.concat_batches(batches) if len(batches) > 1 else batches[0]
+
+
+def _union(known: pa.Array, more: pa.Array) -> pa.Array:
+    return pc.unique(pa.concat_arrays([known, more]))
+
+
+def _audit_offers(cursor: Cursor, base_date: date, staged: Mapping[str, _Staged]) -> None:
+    """Refuse offers of products that are unknown, discontinued or not yet sold."""
+    if "product" in staged:
+        source = sql.Identifier("stage", staged["product"].partition)
+    else:
+        source = sql.Identifier("mart", "product")
+    query = sql.SQL("SELECT product_code FROM {} WHERE base_date = %s AND on_sale").format(source)
+    cursor.execute(query, (base_date,))
+    on_sale = pa.array([code for (code,) in cursor.fetchall()], pa.string())
+    offered = staged["recommendation_list"].products
+    if offered is None:
+        return
+    bad = offered.filter(pc.invert(pc.is_in(offered, value_set=on_sale))).to_pylist()
+    if bad:
+        names = ", ".join(sorted(bad)[:10])
+        raise AuditError(
+            f"{len(bad)} offered products are not on sale on {base_date} in mart.product: {names}."
+        )
+
+
+def _swap(
+    cursor: Cursor,
+    fence: Fence,
+    staged: Mapping[str, _Staged],
+    inputs: Mapping[str, str],
+    patience: float,
+) -> None:
+    """Swap all partitions and write the ledger, stepping back while readers hold locks."""
+    text = json.dumps(dict(inputs), sort_keys=True, ensure_ascii=False)
+    record = {
+        "stage": fence.stage, "base_date": fence.base_date, "token": fence.token,
+        "run_id": fence.run_id, "inputs": text, "code_version": code_version(),
+        "inputs_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "tables": [s.name for s in staged.values()],
+        "partitions": [s.partition for s in staged.values()],
+        "rows": [s.rows for s in staged.values()],
+        "sha256s": [s.sha256 for s in staged.values()],
+    }  # fmt: skip
+    attempt_ms = int(1000 * min(_ATTEMPT_SECONDS, patience))
+    give_up = time.monotonic() + patience
+    # A writer that is stopped while it holds the locks must not hold them for ever.
+    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{attempt_ms}ms",))
+    while True:
+        cursor.execute("SAVEPOINT swap")
+        try:
+            cursor.execute(
+                """SELECT ops.swap(%(stage)s, %(base_date)s, %(token)s, %(run_id)s, %(tables)s,
+                                   %(partitions)s, %(rows)s::bigint[], %(sha256s)s, %(inputs)s,
+                                   %(inputs_sha256)s, %(code_version)s)""",
+                record,
+            )
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if time.monotonic() > give_up:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT swap")
+            time.sleep(_ATTEMPT_SECONDS / 2)
+        else:
+            return
+
+
+def _scalar(cursor: Cursor) -> Any:
+    row = cursor.fetchone()
+    if row is None:
+        raise LookupError("The statement returned no row.")
+    return row[0]
