@@ -1,0 +1,199 @@
+"""The segment model of a family: scaling, prototypes, names. Trained once, assigned every week."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from passbook.errors import ClusterCountError, TooFewCustomersError
+from passbook.segments.feature_sets import FEATURE_SETS
+from passbook.segments.features import Scaling, fit_scaling
+from passbook.segments.k_prototypes import KPrototypes, two_nearest
+from passbook.segments.names import name_segments
+from passbook.segments.number_of_clusters import (
+    STARTS,
+    Choice,
+    Trial,
+    choose_cluster_count,
+    try_cluster_counts,
+)
+from passbook.segments.profiles import profile_segments
+
+SMALLEST_SHARE = 0.02
+"""A cluster with fewer of the family's customers is no segment."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentModel:
+    """What assigns a customer of a family to a segment.
+
+    Attributes
+    ----------
+    family : str
+    scaling : Scaling
+    centroids : (k, p) float32
+    modes : (k, q) int32
+    segment_ids : (k,) int32
+        The segment that each prototype stands for.
+    names : Mapping[int, str]
+        Segment to name.
+    """
+
+    family: str
+    scaling: Scaling
+    centroids: npt.NDArray[np.float32]
+    modes: npt.NDArray[np.int32]
+    segment_ids: npt.NDArray[np.int32]
+    names: Mapping[int, str]
+
+    @property
+    def clusters(self) -> int:
+        """Number of segments."""
+        return len(self.centroids)
+
+    def assign(self, block: pa.Table | pa.RecordBatch) -> pa.RecordBatch:
+        """Return segment and distance, second segment and distance of each row of a block.
+
+        The distance is the square root of the mixed distance, so that 1 is what a customer has on
+        average to the centre of everybody.
+        """
+        X, codes = self.scaling.transform(block)
+        labels, distances = two_nearest(X, codes, (self.centroids, self.modes), self.scaling.gamma)
+        single = labels[:, 1] < 0
+        return pa.RecordBatch.from_arrays(
+            [
+                pa.array(self.segment_ids[labels[:, 0]]),
+                pa.array(np.sqrt(distances[:, 0])),
+                pa.array(self.segment_ids[labels[:, 1]], mask=single),
+                pa.array(np.sqrt(distances[:, 1]), mask=single),
+            ],
+            names=["segment", "distance", "second_segment", "second_distance"],
+        )
+
+    def to_files(self) -> dict[str, bytes]:
+        """Return the model as files, the same bytes for the same model."""
+        arrays = io.BytesIO()
+        np.savez(arrays, centroids=self.centroids, modes=self.modes, segment_ids=self.segment_ids)
+        content = {
+            "family": self.family,
+            "names": {str(segment): name for segment, name in self.names.items()},
+            "scaling": self.scaling.to_json(),
+        }
+        text = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
+        return {"prototypes.npz": arrays.getvalue(), "segments.json": text.encode()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> Self:
+        """Read what `to_files` gave."""
+        content = json.loads(files["segments.json"])
+        with np.load(io.BytesIO(files["prototypes.npz"]), allow_pickle=False) as arrays:
+            return cls(
+                content["family"],
+                Scaling.from_json(content["scaling"]),
+                arrays["centroids"],
+                arrays["modes"],
+                arrays["segment_ids"],
+                {int(segment): name for segment, name in content["names"].items()},
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A trained model with what led to it."""
+
+    model: SegmentModel
+    trials: Sequence[Trial]
+    choice: Choice
+    metrics: Mapping[str, float]
+
+
+def train_segments(
+    family: str,
+    table: pa.Table,
+    counts: Sequence[int],
+    *,
+    seed: int,
+    minimum_customers: int,
+    weights: Mapping[str, float] | None = None,
+) -> Training:
+    """Choose the number of segments of a family and fit them on all of its customers.
+
+    Parameters
+    ----------
+    family : str
+    table : pyarrow.Table
+        The columns of ``FEATURE_SETS[family]``, a row a customer.
+    counts : sequence of int
+        Cluster counts to try.
+    seed : int
+    minimum_customers : int
+        Fewest customers to cluster.
+    weights : Mapping[str, float], optional
+        Group weights in place of the feature set's.
+
+    Raises
+    ------
+    TooFewCustomersError
+        E302.
+    """
+    if len(table) < minimum_customers:
+        raise TooFewCustomersError(
+            f"{len(table)} customers hold {family}, fewer than {minimum_customers}."
+        )
+    scaling = fit_scaling(table, FEATURE_SETS[family], weights)
+    X, codes = scaling.transform(table)
+    trials = try_cluster_counts(X, codes, scaling.gamma, counts, seed=seed)
+    choice = choose_cluster_count(trials, smallest_share=SMALLEST_SHARE)
+    fit = KPrototypes(
+        choice.clusters, gamma=scaling.gamma, init="k-means++", n_init=STARTS, random_state=seed
+    ).fit(X, codes)
+    largest_first = np.argsort(-np.bincount(fit.labels_), kind="stable")
+    order = np.argsort(largest_first)
+    profiles = profile_segments(table, scaling, order[fit.labels_], choice.clusters)
+    model = SegmentModel(
+        family,
+        scaling,
+        fit.numeric_centroids_[largest_first],
+        fit.categorical_modes_[largest_first],
+        np.arange(choice.clusters, dtype=np.int32),
+        dict(enumerate(name_segments(profiles))),
+    )
+    chosen = next(trial for trial in trials if trial.clusters == choice.clusters)
+    return Training(model, trials, choice, {**chosen.metrics, "clusters": float(choice.clusters)})
+
+
+def check_model_clusters(model: SegmentModel, expected: int) -> None:
+    """Check that a model has the clusters that its manifest promises.
+
+    Raises
+    ------
+    ClusterCountError
+        E301.
+    """
+    if model.clusters != expected:
+        raise ClusterCountError(
+            f"The {model.family} model has {model.clusters} clusters, its manifest {expected}."
+        )
+
+
+def check_segments_filled(model: SegmentModel, assigned: npt.NDArray[np.int32]) -> None:
+    """Check that the customers of a week fill every cluster of the model.
+
+    Raises
+    ------
+    ClusterCountError
+        E301, naming the segments that nobody is in.
+    """
+    empty = sorted(set(model.segment_ids.tolist()) - set(np.unique(assigned).tolist()))
+    if empty:
+        raise ClusterCountError(
+            f"The {model.family} customers form {model.clusters - len(empty)} clusters, the "
+            f"champion has {model.clusters}: nobody is in {', '.join(map(str, empty))}."
+        )

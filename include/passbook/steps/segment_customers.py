@@ -1,0 +1,286 @@
+"""Segment customers: train the models of a week, assign its customers, publish both."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from passbook.contracts import MART_TABLES, OPS_TABLES
+from passbook.errors import ContractError, NoChampionError
+from passbook.segments import SegmentModel, train_segments
+from passbook.segments.feature_sets import DEPOSIT, FEATURE_SETS
+from passbook.segments.features import to_numpy
+from passbook.segments.model import Training, check_model_clusters, check_segments_filled
+from passbook.segments.profiles import SegmentProfile, profile_segments
+from passbook.segments.rule_bands import account_band, balance_band
+from passbook.steps.challenger import Challenger
+from passbook.steps.stage import Stage
+from passbook.steps.week import Week
+
+log = logging.getLogger(__name__)
+
+CATEGORIES: Final = ("sex", "age_band", "occupation_group")
+
+
+def model_name(family: str) -> str:
+    """Return the ledger's name of a family's segment model."""
+    return f"segments.{family}"
+
+
+def read_features(week: Week, family: str) -> pa.Table:
+    """Return the columns that segment a family, with customer_id, a row a holder.
+
+    Also what drift is measured on: each column is one of a work table.
+    """
+    customers = week.table("customer", ["customer_id", *CATEGORIES])
+    return _with_categories(week.table(FEATURE_SETS[family].profile), customers)
+
+
+def train(week: Week) -> list[Challenger]:
+    """Train a segment model for each family with enough customers."""
+    challengers = []
+    for family in _offered(week):
+        table = read_features(week, family)
+        if len(table) < week.settings.segment_minimum_customers:
+            log.warning("%d customers are too few to segment %s", len(table), family)
+            continue
+        training = train_segments(
+            family,
+            table,
+            week.settings.segment_counts,
+            seed=week.settings.seed,
+            minimum_customers=week.settings.segment_minimum_customers,
+        )
+        challengers.append(_challenger(week, training, table.drop_columns("customer_id")))
+    return challengers
+
+
+def assign(week: Week, models: Mapping[str, SegmentModel]) -> pa.Table:
+    """Return segments and rule bands of all customers, sorted by customer_id.
+
+    Columns are those of ``mart.customer_segment`` but base_date. A family without a model, or a
+    customer without its profile, has null segments.
+
+    Raises
+    ------
+    ClusterCountError
+        E301: the week's customers leave a segment empty.
+    """
+    customers = week.table("customer", ["customer_id", *CATEGORIES])
+    customers = customers.take(pc.sort_indices(customers["customer_id"]))
+    columns = {"customer_id": customers["customer_id"]}
+    for family in FEATURE_SETS:
+        columns |= _family_columns(week, family, customers, models.get(family))
+    columns |= _band_columns(week, customers["customer_id"])
+    schema = _without_base_date("customer_segment")
+    return pa.table(columns).select(schema.names).cast(schema)
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    """Assign the week's customers by the champions and publish segments and profiles.
+
+    Raises
+    ------
+    NoChampionError
+        E601: a family with enough customers has no model in force.
+    ClusterCountError
+        E301: the week's customers do not fill the champion's clusters.
+    """
+    week = stage.week
+    models, inputs = _champions(stage)
+    table = assign(week, models)
+    segments = describe(week, models, table)
+    publications = stage.publish(
+        {
+            "customer_segment": _batches("customer_segment", table, week),
+            "segment": _batches("segment", segments, week),
+        },
+        inputs=inputs,
+    )
+    published = {publication.table: publication for publication in publications}
+    return {
+        "table": "mart.customer_segment",
+        "rows": published["customer_segment"].rows,
+        "sha256": published["customer_segment"].sha256,
+        "segments": len(segments),
+    }
+
+
+def describe(week: Week, models: Mapping[str, SegmentModel], assigned: pa.Table) -> pa.Table:
+    """Return what each segment is, as ``mart.segment`` has it but for base_date."""
+    rows: list[dict[str, Any]] = []
+    for family, model in models.items():
+        features = read_features(week, family)
+        holders = pc.index_in(features["customer_id"], value_set=assigned["customer_id"])
+        labels = to_numpy(assigned[f"{family}_segment"].take(holders)).astype(np.int32)
+        profiles = profile_segments(features, model.scaling, labels, int(labels.max()) + 1)
+        for segment in sorted(model.segment_ids.tolist()):
+            profile = profiles[segment]
+            rows.append(
+                {
+                    "family": family,
+                    "segment": segment,
+                    "name": model.names[segment],
+                    "customers": profile.customers,
+                    "share": profile.share,
+                    "profile": _profile_json(profile),
+                }
+            )
+    return pa.Table.from_pylist(rows, schema=_without_base_date("segment"))
+
+
+def _offered(week: Week) -> list[str]:
+    return [family for family, features in FEATURE_SETS.items() if week.offers(features.profile)]
+
+
+def _champions(stage: Stage) -> tuple[dict[str, SegmentModel], dict[str, str]]:
+    """Return the models in force, and the fingerprints of all that the week is made from."""
+    week = stage.week
+    models: dict[str, SegmentModel] = {}
+    inputs = {"customer": week.fingerprint("customer")}
+    for family in _offered(week):
+        profile = FEATURE_SETS[family].profile
+        inputs[profile] = week.fingerprint(profile)
+        artifact = stage.champion(model_name(family))
+        if artifact is not None:
+            models[family] = SegmentModel.from_files(artifact.files)
+            check_model_clusters(models[family], int(artifact.manifest["parameters"]["clusters"]))
+            inputs[model_name(family)] = artifact.manifest_sha256
+            continue
+        holders = len(week.table(profile, ["customer_id"]))
+        if holders >= week.settings.segment_minimum_customers:
+            raise NoChampionError(f"{holders} customers hold {family}, but no model is in force.")
+        log.warning("%d customers are too few to segment %s", holders, family)
+    return models, inputs
+
+
+def _challenger(week: Week, training: Training, reference: pa.Table) -> Challenger:
+    name = model_name(training.model.family)
+    trials = [
+        {
+            "base_date": week.base_date,
+            "model": name,
+            "trial": number,
+            "parameters": json.dumps({"clusters": trial.clusters}),
+            "metrics": json.dumps(trial.metrics),
+            "seconds": trial.seconds,
+        }
+        for number, trial in enumerate(training.trials)
+    ]
+    return Challenger(
+        name,
+        training.model.to_files(),
+        {
+            "clusters": training.model.clusters,
+            "reason": training.choice.reason,
+            "counts": list(week.settings.segment_counts),
+            "seed": week.settings.seed,
+        },
+        training.metrics,
+        trials=pa.Table.from_pylist(trials, schema=OPS_TABLES["trial"].schema),
+        reference=reference,
+    )
+
+
+def _with_categories(profile: pa.Table, customers: pa.Table) -> pa.Table:
+    """Add the customers' categories to a profile.
+
+    Raises
+    ------
+    ContractError
+        E103 when the profile has customers that `customers` lacks.
+    """
+    places = pc.index_in(profile["customer_id"], value_set=customers["customer_id"])
+    if places.null_count:
+        raise ContractError(
+            f"{places.null_count} customers of a profile are absent from the table customer."
+        )
+    for category in CATEGORIES:
+        profile = profile.append_column(category, customers[category].take(places))
+    return profile
+
+
+def _family_columns(
+    week: Week, family: str, customers: pa.Table, model: SegmentModel | None
+) -> dict[str, pa.Array]:
+    """Return the family's segment and distance for every row of `customers`, null for others."""
+    segment = np.zeros(len(customers), dtype=np.int32)
+    distance = np.zeros(len(customers), dtype=np.float32)
+    absent = np.ones(len(customers), dtype=bool)
+    if model is not None:
+        profile = _with_categories(week.table(FEATURE_SETS[family].profile), customers)
+        places = _places(profile["customer_id"], customers["customer_id"])
+        for block, rows in _blocks(profile, places, week.settings.block_rows):
+            assigned = model.assign(block)
+            segment[rows] = to_numpy(assigned["segment"])
+            distance[rows] = to_numpy(assigned["distance"])
+        absent[places] = False
+        check_segments_filled(model, segment[places])
+    return {
+        f"{family}_segment": pa.array(segment, mask=absent),
+        f"{family}_distance": pa.array(distance, mask=absent),
+    }
+
+
+def _band_columns(week: Week, customer_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
+    """Return the rule bands of every customer, null without a deposit profile."""
+    if not week.offers(DEPOSIT.profile):
+        nothing = pa.nulls(len(customer_ids), pa.int32())
+        return {"balance_band": nothing, "account_band": nothing}
+    columns = ["customer_id", "avg_balance_3m", "account_count"]
+    profile = week.table(DEPOSIT.profile, columns)
+    rows = pc.index_in(customer_ids, value_set=profile["customer_id"])
+    return {
+        "balance_band": balance_band(profile["avg_balance_3m"]).take(rows),
+        "account_band": account_band(profile["account_count"]).take(rows),
+    }
+
+
+def _places(ids: pa.ChunkedArray, among: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return to_numpy(pc.index_in(ids, value_set=among)).astype(np.int64)
+
+
+def _blocks(
+    table: pa.Table, places: npt.NDArray[np.int64], rows: int
+) -> Iterator[tuple[pa.Table, npt.NDArray[np.int64]]]:
+    for start in range(0, len(table), rows):
+        yield table.slice(start, rows), places[start : start + rows]
+
+
+def _batches(name: str, table: pa.Table, week: Week) -> Iterator[pa.RecordBatch]:
+    """Yield the table's blocks under contract, the base date put in front."""
+    schema = MART_TABLES[name].schema
+    for batch in table.to_batches(max_chunksize=week.settings.block_rows):
+        base_date = pa.repeat(pa.scalar(week.base_date, pa.date32()), len(batch))
+        yield pa.RecordBatch.from_arrays([base_date, *batch.columns], schema=schema)
+
+
+def _profile_json(profile: SegmentProfile) -> str:
+    """Return feature → mean, and value → share, in the segment and overall, as JSON."""
+    content: dict[str, Any] = {
+        number.feature: {"mean": _rounded(number.mean), "overall": _rounded(number.overall_mean)}
+        for number in profile.numbers
+    }
+    for category in profile.categories:
+        content.setdefault(category.feature, {})[category.value] = {
+            "share": _rounded(category.share),
+            "overall": _rounded(category.overall_share),
+        }
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _rounded(value: float) -> float | None:
+    """Six digits are what a reader needs; the last bits of a sum are noise. NaN has no JSON."""
+    return None if math.isnan(value) else float(f"{value:.6g}")
+
+
+def _without_base_date(name: str) -> pa.Schema:
+    return pa.schema(list(MART_TABLES[name].schema)[1:])
