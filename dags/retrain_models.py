@@ -19,18 +19,12 @@ the champions on this week's holdout. `ops.drift`, `ops.trial`, `ops.leaderboard
 Weeks depend on their past: a backfill needs "Reprocess Behavior" other than "Missing Runs".
 """
 
-from airflow.sdk import Param, dag, task
+from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
 from passbook.steps.verdict_wait import WaitForVerdict
 
 STAGE = "retrain_models"
-FORCE = Param(
-    False,
-    type="boolean",
-    title="Force a retrain",
-    description_md="Train challengers even without drift; they still have to beat the champions.",
-)
 
 
 @dag(
@@ -39,11 +33,11 @@ FORCE = Param(
     doc_md=__doc__,
     tags=["passbook", "weekly", "models"],
     schedule=chain.WEEKLY,
-    params={"base_date": chain.BASE_DATE_PARAM, "force": FORCE},
+    params={"base_date": chain.BASE_DATE_PARAM, "force": chain.FORCE_PARAM},
     **chain.DAG_ARGUMENTS,
 )
 def retrain_models() -> None:
-    @task(depends_on_past=True, doc_md="Keeps a backfill from running newest week first.")
+    @task(depends_on_past=True, doc_md="A backfill must not run newest week first.")
     def in_order() -> None: ...
 
     wait = WaitForVerdict(

@@ -1,7 +1,6 @@
 """Drift is called when distributions differ, and only then."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +111,9 @@ def test_histograms_survive_json_and_other_content_is_refused() -> None:
             drift.from_json(content)
 
 
-def real_data() -> Path:
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    return Path(os.environ.get("PASSBOOK_REAL_DATA", beside)) / "drift_car_loan"
-
-
-@pytest.mark.skipif(not real_data().is_dir(), reason="drift_car_loan is not beside the checkout")
-def test_the_car_loan_drifts_from_chunk_five_and_not_before() -> None:
+def test_the_car_loan_drifts_from_chunk_five_and_not_before(real_data: Path) -> None:
     read = lambda part: pa.Table.from_pandas(  # noqa: E731
-        pd.read_csv(real_data() / f"synthetic_car_loan_{part}.csv.gz").drop(
+        pd.read_csv(real_data / "drift_car_loan" / f"synthetic_car_loan_{part}.csv.gz").drop(
             columns=["id", "timestamp", "repaid"], errors="ignore"
         )
     )

@@ -20,7 +20,8 @@ from airflow.sdk import (
     get_current_context,
 )
 
-from passbook.base_date import BANK_TIMEZONE, base_date_of_run
+from passbook import settings
+from passbook.base_date import BANK_TIMEZONE, base_date_of_run, schedule_moment
 from passbook.errors import PassbookError
 
 if TYPE_CHECKING:
@@ -40,9 +41,17 @@ def _retryable(kind: type[PassbookError] = PassbookError) -> list[type[PassbookE
 WEEKLY: Final = CronTriggerTimetable("0 1 * * 1", timezone="Asia/Seoul")
 """Monday 01:00 in Seoul, after the bank's weekend load."""
 
+
+def _schedule_end() -> datetime | None:
+    """Return the last moment of the schedule, None: it has no end."""
+    last = settings.load().schedule_until
+    return schedule_moment(last) if last else None
+
+
 DAG_ARGUMENTS: Final[dict[str, Any]] = {
     # Not the first run: catchup is off. A backfill may go back to it.
     "start_date": datetime(2015, 1, 5, tzinfo=BANK_TIMEZONE),
+    "end_date": _schedule_end(),
     "catchup": False,
     "max_active_runs": 1,
     "default_args": {
@@ -66,6 +75,13 @@ BASE_DATE_PARAM: Final = Param(
     title="Base date",
     description_md="A **Sunday**, not in the future. Empty: the last Sunday before the run. "
     "Leave it empty in a backfill: each of its runs has its own.",
+)
+
+FORCE_PARAM: Final = Param(
+    False,
+    type="boolean",
+    title="Force a retrain",
+    description_md="Train challengers even without drift; they still have to beat the champions.",
 )
 
 

@@ -1,0 +1,258 @@
+"""The stage ``retrain_models``: drift of every model, challengers where there is a reason.
+
+A decision for a base date looks at the champions of the weeks *before* it, so running the same
+base date again decides the same and, models being content-addressed, ends in the same versions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+
+from passbook import artifacts, drift, ledger
+from passbook.contracts import FAMILIES, OPS_TABLES
+from passbook.promotion import decide
+from passbook.recommend.scenarios import offered_scenarios
+from passbook.segments import SegmentModel
+from passbook.segments.feature_sets import FEATURE_SETS
+from passbook.steps import recommend_products, score_credit, segment_customers
+
+if TYPE_CHECKING:
+    from passbook.artifacts import Artifact
+    from passbook.drift import FeatureDrift, Histogram
+    from passbook.steps.challenger import Challenger
+    from passbook.steps.stage import Stage
+    from passbook.steps.week import Week
+
+log = logging.getLogger(__name__)
+
+DOMAINS: Final = ("segments", "recommend", "credit")
+REFERENCE_FILE: Final = "reference.json"
+RECOMMEND_FEATURES: Final = ("sex", "age_band", "occupation_group", "holding_type")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Drift of one model."""
+
+    model: str
+    features: list[FeatureDrift]
+
+    @property
+    def worst(self) -> FeatureDrift:
+        """The feature farthest from its reference."""
+        return max(self.features, key=lambda feature: feature.psi)
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any feature is over the threshold with enough rows."""
+        return any(feature.drifted for feature in self.features)
+
+
+def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
+    """Compare the week with every champion's reference and name what is due for training.
+
+    Returns
+    -------
+    dict
+        ``due`` maps a domain to the reason in words; empty when nothing is. ``max_psi`` and
+        ``models`` say how far the worst feature was and how many champions were compared.
+    """
+    due: dict[str, str] = {}
+    measured: list[Measured] = []
+    hopeless = _untrainable_before(stage)
+    for domain, models in offered_models(stage.week).items():
+        reasons = ["forced by the form"] if force else []
+        for model in models:
+            champion = _champion_before(stage, model)
+            if champion is not None:
+                found = _measure(stage.week, model, champion)
+                measured.append(found)
+                if found.drifted:
+                    worst = found.worst
+                    reasons.append(f"{model} drifted: PSI {worst.psi:.2f} in {worst.feature}")
+            elif model not in hopeless:
+                reasons.append(f"{model} has no champion")
+        if reasons:
+            due[domain] = "; ".join(reasons)
+    if measured:
+        ledger.append(stage.mart, stage.fence, "drift", _drift_rows(stage, measured))
+    worst_psi = max((m.worst.psi for m in measured), default=0.0)
+    log.info("Due for training: %s; largest PSI %.3f", due or "nothing", worst_psi)
+    return {"due": due, "max_psi": round(worst_psi, 4), "models": len(measured)}
+
+
+def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
+    """Train what is due, compare with the champions, promote what is better.
+
+    New segments make the recommenders due as well, since those are learnt per segment.
+    """
+    outcome: dict[str, str] = {}
+    if "segments" in due:
+        outcome |= _judge_all(stage, segment_customers.train(stage.week))
+    segments = current_segments(stage)
+    new_segments = any(version for version in outcome.values())
+    if "recommend" in due or new_segments:
+        outcome |= _judge_all(stage, recommend_products.train(stage.week, segments))
+    else:
+        _store_leaderboard(stage, segments)
+    if "credit" in due:
+        outcome |= _judge_all(stage, score_credit.train(stage.week))
+    return {
+        "promoted": {model: version for model, version in outcome.items() if version},
+        "kept": sorted(model for model, version in outcome.items() if not version),
+        "untrainable": _untrainable(stage.week, due, outcome),
+    }
+
+
+def evaluate_champions(stage: Stage) -> dict[str, Any]:
+    """Measure the recommenders on this week's holdout without training any for publication."""
+    rows = _store_leaderboard(stage, current_segments(stage))
+    return {"promoted": {}, "leaderboard_rows": rows, "untrainable": _untrainable_before(stage)}
+
+
+def offered_models(week: Week) -> dict[str, list[str]]:
+    """Return the models that the bank's work tables call for, by domain."""
+    families = [family for family in FAMILIES if week.offers(f"{family}_holding")]
+    return {
+        "segments": [
+            segment_customers.model_name(family)
+            for family, features in FEATURE_SETS.items()
+            if week.offers(features.profile)
+        ],
+        "recommend": [f"recommend.{s.kind}.{s.family}" for s in offered_scenarios(families)],
+        "credit": [score_credit.STYLE_MODEL, score_credit.DEFAULT_MODEL]
+        if score_credit.offered(week)
+        else [],
+    }
+
+
+def current_segments(stage: Stage) -> pa.Table:
+    """Assign the week's customers by the segment models in force."""
+    models = {}
+    for family in FEATURE_SETS:
+        champion = stage.champion(segment_customers.model_name(family))
+        if champion is not None:
+            models[family] = SegmentModel.from_files(champion.files)
+    return segment_customers.assign(stage.week, models)
+
+
+def drift_features(week: Week, model: str) -> Iterator[pa.Table]:
+    """Yield the tables whose columns a model's drift is measured on."""
+    domain, _, rest = model.partition(".")
+    if domain == "segments":
+        yield segment_customers.read_features(week, rest).drop_columns("customer_id")
+    elif domain == "credit":
+        yield score_credit.read_features(week).drop_columns("customer_id")
+    else:
+        family = rest.rpartition(".")[2]
+        yield week.table(f"{family}_holding", ["product_code"])
+        yield week.table("customer", RECOMMEND_FEATURES)
+
+
+def _measure(week: Week, model: str, champion: Artifact) -> Measured:
+    reference = drift.from_json(champion.files[REFERENCE_FILE])
+    current: dict[str, Histogram] = {}
+    for table in drift_features(week, model):
+        bins = {name: reference[name] for name in table.column_names if name in reference}
+        batches = table.to_batches(max_chunksize=week.settings.block_rows)
+        current |= drift.count(bins, batches, threads=week.settings.threads)
+    return Measured(
+        model,
+        drift.compare(
+            reference,
+            current,
+            threshold=week.settings.drift_psi_threshold,
+            minimum_rows=week.settings.drift_minimum_rows,
+        ),
+    )
+
+
+def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
+    rows = [
+        {"base_date": stage.base_date, "model": found.model, **asdict(feature)}
+        for found in measured
+        for feature in found.features
+    ]
+    return pa.Table.from_pylist(rows, schema=OPS_TABLES["drift"].schema)
+
+
+def _judge_all(stage: Stage, challengers: list[Challenger]) -> dict[str, str]:
+    """Keep, judge and record challengers; return the promoted version of each, or ""."""
+    for table in ("trial", "leaderboard"):
+        found = [rows for c in challengers if (rows := getattr(c, table)) is not None]
+        if found:
+            ledger.append(stage.mart, stage.fence, table, pa.concat_tables(found))
+    return {challenger.model: _judge(stage, challenger) for challenger in challengers}
+
+
+def _judge(stage: Stage, challenger: Challenger) -> str:
+    week, model = stage.week, challenger.model
+    reference: dict[str, Histogram] = {}
+    for table in drift_features(week, model):
+        reference |= drift.reference_histograms(table)
+    inputs = {
+        f"{table} {partition}": fingerprint
+        for (table, partition), fingerprint in sorted(week.fingerprints.items())
+    }
+    artifact = artifacts.write(
+        stage.settings.artifacts,
+        model,
+        stage.base_date,
+        {**challenger.files, REFERENCE_FILE: drift.to_json(reference)},
+        {
+            "parameters": dict(challenger.parameters),
+            "metrics": dict(challenger.metrics),
+            "inputs": inputs,
+        },
+    )
+    version = ledger.ModelVersion(
+        model,
+        artifact.version,
+        stage.base_date,
+        artifact.manifest_sha256,
+        dict(challenger.parameters),
+        dict(challenger.metrics),
+    )
+    ledger.record_model_version(stage.mart, stage.fence, version)
+    before = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
+    decision = decide(model, challenger.metrics, before.metrics if before else None)
+    ledger.record_promotion(
+        stage.mart,
+        stage.fence,
+        model,
+        artifact.version,
+        promoted=decision.promoted,
+        reason=decision.reason,
+        figures=decision.figures,
+    )
+    log.info("%s %s promoted: %s. %s", model, artifact.version, decision.promoted, decision.reason)
+    return artifact.version if decision.promoted else ""
+
+
+def _champion_before(stage: Stage, model: str) -> Artifact | None:
+    version = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
+    return artifacts.read(stage.settings.artifacts, model, version.version) if version else None
+
+
+def _untrainable(week: Week, due: Collection[str], outcome: Mapping[str, str]) -> list[str]:
+    """Return the models that were due and for which training had nothing to offer."""
+    return sorted(
+        model
+        for domain, models in offered_models(week).items()
+        if domain in due
+        for model in models
+        if model not in outcome
+    )
+
+
+def _untrainable_before(stage: Stage) -> list[str]:
+    """Return what last week could not train; trying it every week would be a retrain storm."""
+    week_before = stage.base_date - timedelta(weeks=1)
+    verdict = ledger.latest_verdict(stage.mart, stage.fence.stage, week_before)
+    return list(verdict.figures.get("untrainable", [])) if verdict else []
