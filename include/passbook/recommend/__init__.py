@@ -1,0 +1,1 @@
+"""Which products to offer next: learnt from purchases, compared on time."""

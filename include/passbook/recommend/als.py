@@ -1,0 +1,320 @@
+"""Implicit-feedback ALS for a small catalogue and very many customers.
+
+With Y the item factors, A = YᵀY + λI and K = Y A⁻¹ Yᵀ, the exact factor of a customer who owns the
+products S with confidences c is x = A⁻¹ Y_Sᵀ z, where (I + (diag(c) − 1) K_SS) z = c: one k × k
+system, k being the size of the basket. As every x lies in the span of the basis A⁻¹ Yᵀ, the item
+step needs only sums of z zᵀ over baskets (products × products), never the customers' factors. Rows
+with the same products and confidences are solved once and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from passbook.errors import GridError, InteractionError, MemoryNeedError
+from passbook.recommend import als_kernels
+from passbook.recommend.interactions import check_confidence
+from passbook.recommend.top_products import top_products
+
+log = logging.getLogger(__name__)
+
+Doubles = npt.NDArray[np.float64]
+_SLICE: Final = 32_768
+_WAVE: Final = 8
+
+
+@dataclass(frozen=True)
+class _Baskets:
+    """Distinct rows with the number of customers each stands for, and their entries by product."""
+
+    indptr: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int32]
+    c: npt.NDArray[np.float32]
+    count: Doubles
+    row_of_customer: npt.NDArray[np.int64]
+    by_item: npt.NDArray[np.int64]
+    row_of: npt.NDArray[np.int32]
+    slices: npt.NDArray[np.int64]
+    """(slices, 3): product, first and last place in `by_item`."""
+
+
+class AlternatingLeastSquares:
+    """Alternating least squares with implicit's interface and an exact small-catalogue solver.
+
+    Minimises Σ c_ui (p_ui − x_u·y_i)² + λ (Σ‖x_u‖² + Σ‖y_i‖²) (Hu, Koren and Volinsky 2008), with
+    implicit's convention that the confidence of an owned product is ``alpha`` times its value, and
+    1 for all others.
+
+    Parameters
+    ----------
+    factors : int
+    regularization : float
+    alpha : float
+    iterations : int
+    random_state : int
+    memory_limit_gb : float, optional
+        A fit that would need more is refused.
+
+    Attributes
+    ----------
+    item_factors : float64 array of shape (products, factors)
+    user_factors : float32 array of shape (customers, factors)
+    """
+
+    def __init__(  # noqa: PLR0917 (implicit's signature)
+        self,
+        factors: int = 100,
+        regularization: float = 0.01,
+        alpha: float = 1.0,
+        iterations: int = 15,
+        random_state: int = 0,
+        memory_limit_gb: float | None = None,
+    ) -> None:
+        if factors < 1 or iterations < 1 or not regularization > 0 or not alpha > 0:
+            raise GridError(
+                f"factors={factors}, regularization={regularization}, alpha={alpha}, "
+                f"iterations={iterations}: each must be positive."
+            )
+        self.factors = factors
+        self.regularization = regularization
+        self.alpha = alpha
+        self.iterations = iterations
+        self.random_state = random_state
+        self.memory_limit_gb = memory_limit_gb
+        self.item_factors: Doubles = np.empty((0, factors))
+        self._baskets: _Baskets | None = None
+        self._basis: Doubles = np.empty((0, factors))
+        self._z: Doubles = np.empty(0)
+        self._user_factors: npt.NDArray[np.float32] | None = None
+
+    def fit(
+        self,
+        user_items: csr_matrix,
+        show_progress: bool = False,
+        callback: Callable[[int, float, float | None], Any] | None = None,
+    ) -> None:
+        """Factorise a customers × products matrix of confidences.
+
+        Parameters
+        ----------
+        user_items : scipy.sparse.csr_matrix
+            Positive values.
+        show_progress : bool
+            Log every iteration.
+        callback : callable, optional
+            Called with iteration, seconds and None after each iteration.
+
+        Raises
+        ------
+        InteractionError
+            E404 when the matrix has no entries, or a value is not a positive number.
+        MemoryNeedError
+            E403 when the fit would not fit the memory limit.
+        """
+        self._check_memory(user_items)
+        self._baskets = _distinct(user_items, self.alpha)
+        self._user_factors = None
+        rng = np.random.default_rng(self.random_state)
+        self.item_factors = rng.random((user_items.shape[1], self.factors)) * 0.01
+        for iteration in range(self.iterations):
+            started = time.perf_counter()
+            self._solve_customers()
+            self._solve_items()
+            seconds = time.perf_counter() - started
+            if show_progress:
+                log.info("iteration %d of %d: %.2f s", iteration + 1, self.iterations, seconds)
+            if callback:
+                callback(iteration, seconds, None)
+
+    @property
+    def user_factors(self) -> npt.NDArray[np.float32]:
+        """Factors of the customers that the model was fitted on, computed when first asked for."""
+        if self._user_factors is None:
+            baskets = self._fitted()
+            rows = baskets.row_of_customer
+            out = np.empty((len(rows), self.factors), dtype=np.float32)
+            als_kernels.customer_factors(
+                baskets.indptr, baskets.items, self._z, rows, self._basis.T.copy(), out
+            )
+            self._user_factors = out
+        return self._user_factors
+
+    def affinity(self) -> npt.NDArray[np.float32]:
+        """Return K = Y (YᵀY + λI)⁻¹ Yᵀ: a customer's scores are Σ over owned s of z_s K[s]."""
+        return np.asarray(self.item_factors @ self._new_basis(), dtype=np.float32)
+
+    def recalculate_user(
+        self, userid: int | npt.ArrayLike, user_items: csr_matrix
+    ) -> npt.NDArray[np.float32]:
+        """Return the exact factors of customers with these rows (``userid`` gives the shape)."""
+        rows = _canonical(user_items, self.alpha)
+        basis = self._new_basis()
+        z = np.empty(len(rows.data))
+        als_kernels.customer_weights(
+            rows.indptr.astype(np.int64), rows.indices, rows.data, self.item_factors @ basis, z
+        )
+        out = np.empty((rows.shape[0], self.factors), dtype=np.float32)
+        als_kernels.customer_factors(
+            rows.indptr.astype(np.int64), rows.indices, z, np.arange(rows.shape[0]),
+            basis.T.copy(), out,
+        )  # fmt: skip
+        return out[0] if np.isscalar(userid) else out
+
+    def recommend(  # noqa: PLR0917 (implicit's signature)
+        self,
+        userid: int | npt.ArrayLike,
+        user_items: csr_matrix,
+        N: int = 10,
+        filter_already_liked_items: bool = True,
+        filter_items: npt.ArrayLike | None = None,
+        recalculate_user: bool = False,
+        items: npt.ArrayLike | None = None,
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return the best `N` products of one customer or of several, and their scores.
+
+        The arguments are implicit's: `user_items` holds a row for each of `userid`.
+        """
+        if recalculate_user:
+            factors = np.atleast_2d(self.recalculate_user(userid, user_items))
+        else:
+            factors = self.user_factors[np.atleast_1d(np.asarray(userid))]
+        allowed = np.ones(self.item_factors.shape[0], dtype=bool)
+        if items is not None:
+            allowed[:] = False
+            allowed[np.asarray(items)] = True
+        if filter_items is not None:
+            allowed[np.asarray(filter_items)] = False
+        owned = user_items if filter_already_liked_items else None
+        ids, scores = top_products(factors, self.item_factors, N, allowed=allowed, owned=owned)
+        return (ids[0], scores[0]) if np.isscalar(userid) else (ids, scores)
+
+    def objective(self) -> float:
+        """Return the objective at the present factors, divided as implicit's loss is."""
+        baskets = self._fitted()
+        moments = self._moments()
+        x_gram = self._basis @ moments @ self._basis.T
+        y_gram = self.item_factors.T @ self.item_factors
+        observed, total = als_kernels.observed_loss(
+            baskets.indptr, baskets.items, baskets.c, self._z, baskets.count,
+            self._basis.T @ self.item_factors.T,
+        )  # fmt: skip
+        loss = float((x_gram * y_gram).sum()) + observed
+        loss += self.regularization * float(np.trace(x_gram) + np.trace(y_gram))
+        customers, products = len(baskets.row_of_customer), len(self.item_factors)
+        entries = float((np.diff(baskets.indptr) * baskets.count).sum())
+        return float(loss / (total + customers * products - entries))
+
+    def _fitted(self) -> _Baskets:
+        if self._baskets is None:
+            raise InteractionError("The model has not been fitted.")
+        return self._baskets
+
+    def _new_basis(self) -> Doubles:
+        y = self.item_factors
+        gram = y.T @ y + self.regularization * np.eye(self.factors)
+        return np.asarray(np.linalg.solve(gram, y.T))
+
+    def _moments(self) -> Doubles:
+        baskets = self._fitted()
+        products = len(self.item_factors)
+        moments = np.zeros((products, products))
+        als_kernels.weight_moments(baskets.indptr, baskets.items, self._z, baskets.count, moments)
+        return moments
+
+    def _solve_customers(self) -> None:
+        baskets = self._fitted()
+        self._basis = self._new_basis()
+        self._z = np.empty(len(baskets.items))
+        als_kernels.customer_weights(
+            baskets.indptr, baskets.items, baskets.c, self.item_factors @ self._basis, self._z
+        )
+
+    def _solve_items(self) -> None:
+        baskets, basis = self._fitted(), self._basis
+        products = len(self.item_factors)
+        common = basis @ self._moments() @ basis.T + self.regularization * np.eye(self.factors)
+        systems = np.tile(common, (products, 1, 1))
+        targets = np.zeros((products, self.factors))
+        wave = min(_WAVE, len(baskets.slices))
+        moments, sums = np.empty((wave, products, products)), np.empty((wave, products))
+        for start in range(0, len(baskets.slices), wave):
+            slices = baskets.slices[start : start + wave]
+            als_kernels.item_moments(
+                baskets.indptr, baskets.items, self._z, baskets.count, baskets.c,
+                baskets.by_item, baskets.row_of, slices[:, 1:], moments, sums,
+            )  # fmt: skip
+            for s, item in enumerate(slices[:, 0]):
+                systems[item] += basis @ moments[s] @ basis.T
+                targets[item] += basis @ sums[s]
+        self.item_factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
+
+    def _check_memory(self, user_items: csr_matrix) -> None:
+        need = fit_memory_gb(user_items.shape[0], user_items.shape[1], user_items.nnz, self.factors)
+        if self.memory_limit_gb is not None and need > self.memory_limit_gb:
+            raise MemoryNeedError(
+                f"The fit needs about {need:.1f} GB; the limit is {self.memory_limit_gb:.1f} GB."
+            )
+
+
+def fit_memory_gb(customers: int, products: int, entries: int, factors: int) -> float:
+    """Return the memory a fit needs beside its input, GB (10⁹ bytes)."""
+    rows = customers * (8 + 8 + 8 + 8 + 8)
+    cells = entries * (4 + 4 + 8 + 8 + 4 + 8)
+    dense = 8 * (_WAVE * products**2 + 3 * products**2 + 2 * products * factors**2)
+    return (rows + cells + dense) / 1e9
+
+
+def _canonical(user_items: csr_matrix, alpha: float) -> csr_matrix:
+    matrix = csr_matrix(user_items, dtype=np.float32, copy=True)
+    matrix.sum_duplicates()
+    check_confidence(matrix.data)
+    matrix.data *= np.float32(alpha)
+    return matrix
+
+
+def _distinct(user_items: csr_matrix, alpha: float) -> _Baskets:
+    """Collapse equal rows, and list entries by product in slices of bounded length."""
+    matrix = _canonical(user_items, alpha)
+    if matrix.nnz == 0:
+        raise InteractionError("There is nothing to learn from: no customer has a product.")
+    indptr = matrix.indptr.astype(np.int64)
+    first, inverse, count = _equal_rows(indptr, matrix.indices, matrix.data)
+    if len(first) < matrix.shape[0]:
+        matrix = matrix[first]
+        indptr = matrix.indptr.astype(np.int64)
+    by_item = np.argsort(matrix.indices, kind="stable")
+    row_of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(indptr))
+    ends = np.cumsum(np.bincount(matrix.indices, minlength=matrix.shape[1]))
+    slices = [
+        (item, low, min(low + _SLICE, end))
+        for item, (begin, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
+        for low in range(begin, end, _SLICE)
+    ]
+    return _Baskets(
+        indptr, matrix.indices, matrix.data, count.astype(np.float64), inverse, by_item, row_of,
+        np.array(slices, dtype=np.int64),
+    )  # fmt: skip
+
+
+def _equal_rows(
+    indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], c: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return a representative of each distinct row, each row's representative, and counts."""
+    bits = c.view(np.uint32)
+    hashes = np.empty(len(indptr) - 1, dtype=np.uint64)
+    als_kernels.row_hashes(indptr, items, bits, hashes)
+    _, first, inverse, count = np.unique(
+        hashes, return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(first) == len(hashes) or not als_kernels.same_rows(indptr, items, bits, first[inverse]):
+        rows = np.arange(len(hashes))
+        return rows, rows, np.ones(len(hashes), dtype=np.int64)
+    return first, inverse, count

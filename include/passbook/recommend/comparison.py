@@ -1,0 +1,94 @@
+"""Recommenders compared on one holdout, and the choice of the champion among them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from passbook.recommend.basket_model import BasketModel
+from passbook.recommend.evaluation import (
+    Doubles,
+    TestSet,
+    bootstrap_interval,
+    customer_metrics,
+    mean_metrics,
+    ranks,
+)
+from passbook.recommend.recommenders import POPULARITIES, Training
+
+BASELINE = "popularity_by_segment"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A recommender's place on the leaderboard.
+
+    Attributes
+    ----------
+    recommender : str
+    customers : int
+        Customers with an acquisition.
+    metrics : dict of str to float
+        Means over these customers.
+    interval : tuple of float
+        95 % bootstrap interval of ``mrr``.
+    gain : tuple of float
+        95 % bootstrap interval of ``mrr`` minus the baseline's, customer by customer.
+    seconds : float
+        To train and rank.
+    champion : bool
+    """
+
+    recommender: str
+    customers: int
+    metrics: dict[str, float]
+    interval: tuple[float, float]
+    gain: tuple[float, float]
+    seconds: float
+    champion: bool = False
+
+
+def compare(
+    recommenders: Mapping[str, Callable[[Training], BasketModel]],
+    training: Training,
+    test: TestSet,
+    k: Sequence[int] = (1, 3, 5),
+) -> list[Standing]:
+    """Fit every recommender, rank what customers acquired, and mark the champion.
+
+    The baseline, popularity by segment, must be among the recommenders.
+    """
+    per_customer: dict[str, dict[str, Doubles]] = {}
+    seconds = {}
+    for name, fit in recommenders.items():
+        started = time.perf_counter()
+        model = fit(training)
+        rank = ranks(model.score(test.baskets, test.segment), test)
+        per_customer[name] = customer_metrics(rank, test, k)
+        seconds[name] = time.perf_counter() - started
+    baseline = per_customer[BASELINE]["mrr"]
+    standings = [
+        Standing(
+            name,
+            len(test),
+            mean_metrics(metrics),
+            bootstrap_interval(metrics["mrr"], training.random_state),
+            bootstrap_interval(metrics["mrr"] - baseline, training.random_state),
+            seconds[name],
+        )
+        for name, metrics in per_customer.items()
+    ]
+    return mark_champion(standings)
+
+
+def mark_champion(standings: Sequence[Standing]) -> list[Standing]:
+    """Mark the best mean reciprocal rank whose gain over the baseline is above zero.
+
+    The gain is judged customer by customer (a paired bootstrap), which is what makes a difference
+    visible that two separate intervals would hide. If none clears it, the best popularity wins.
+    """
+    clear = [s for s in standings if s.gain[0] > 0 or s.recommender in POPULARITIES]
+    learned = [s for s in clear if s.recommender not in POPULARITIES]
+    best = max(learned or clear, key=lambda s: s.metrics["mrr"])
+    return [replace(s, champion=s is best) for s in standings]

@@ -1,0 +1,149 @@
+"""Who has bought what as of a day: a compressed sparse row matrix with dates for values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+
+from passbook.errors import InteractionError
+from passbook.recommend.purchases import Ints, Purchases, days_since_epoch
+
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Customers × products as of a day; a row's entries ascend by product.
+
+    Attributes
+    ----------
+    customers, products : pyarrow.StringArray
+    indptr : int64 array of shape (customers + 1,)
+    items : int32 array of shape (entries,)
+    first_day, last_day : int32 array of shape (entries,)
+        First and latest purchase of the product, days since 1970-01-01.
+    held : bool array of shape (entries,)
+        Whether the product had not ended as of the day.
+    as_of : datetime.date
+    """
+
+    customers: pa.Array
+    products: pa.Array
+    indptr: npt.NDArray[np.int64]
+    items: Ints
+    first_day: Ints
+    last_day: Ints
+    held: Flags
+    as_of: date
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Customers, products."""
+        return len(self.customers), len(self.products)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """Row of each entry."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Interactions:
+        """Return the interactions of some customers, in the order of `rows`."""
+        indptr, entries = row_entries(self.indptr, rows)
+        return Interactions(
+            self.customers.take(pa.array(rows)), self.products, indptr, self.items[entries],
+            self.first_day[entries], self.last_day[entries], self.held[entries], self.as_of,
+        )  # fmt: skip
+
+    def only(self, products: Flags) -> Interactions:
+        """Return the interactions with some products; columns keep their place."""
+        keep = products[self.items]
+        before = np.concatenate([[0], np.cumsum(keep)])
+        return Interactions(
+            self.customers, self.products, before[self.indptr], self.items[keep],
+            self.first_day[keep], self.last_day[keep], self.held[keep], self.as_of,
+        )  # fmt: skip
+
+    def customers_who_hold(self, products: Flags) -> Flags:
+        """Return which customers hold any of `products` as of the day."""
+        return self._any(products[self.items] & self.held)
+
+    def customers_who_bought(self, products: Flags) -> Flags:
+        """Return which customers ever bought any of `products`."""
+        return self._any(products[self.items])
+
+    def _any(self, entries: Flags) -> Flags:
+        before = np.concatenate([[0], np.cumsum(entries)])
+        return np.asarray(before[self.indptr[1:]] > before[self.indptr[:-1]])
+
+
+def row_entries(
+    indptr: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the row pointer and the entry numbers of a selection of rows."""
+    lengths = indptr[rows + 1] - indptr[rows]
+    taken = np.concatenate([[0], np.cumsum(lengths)])
+    entries = np.repeat(indptr[rows] - taken[:-1], lengths) + np.arange(taken[-1])
+    return taken, entries
+
+
+def interactions_as_of(purchases: Purchases, as_of: date) -> Interactions:
+    """Return what was bought up to `as_of`, the latest purchase of a product only.
+
+    A product that ended after `as_of` counts as held: nothing later than the day is used.
+    """
+    today = days_since_epoch(as_of)
+    seen = purchases.opened <= today
+    customer, item = purchases.customer[seen], purchases.item[seen]
+    opened, closed = purchases.opened[seen], purchases.closed[seen]
+    starts = np.ones(len(customer), dtype=bool)
+    starts[1:] = (customer[1:] != customer[:-1]) | (item[1:] != item[:-1])
+    first = np.flatnonzero(starts)
+    last = np.append(first[1:], len(customer)) - 1 if len(first) else first
+    open_now = (closed > today).astype(np.int32)
+    held = np.maximum.reduceat(open_now, first).astype(bool) if len(first) else open_now == 1
+    counts = np.bincount(customer[first], minlength=len(purchases.customers))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Interactions(
+        purchases.customers, purchases.products, indptr, item[first],
+        opened[first], opened[last], held, as_of,
+    )  # fmt: skip
+
+
+def months_between(days: Ints, as_of: date) -> Ints:
+    """Return whole calendar months from each day to `as_of`: buckets that keep baskets equal."""
+    months = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int32)
+    return np.asarray((as_of.year - 1970) * 12 + as_of.month - 1 - months, dtype=np.int32)
+
+
+def confidence(interactions: Interactions, half_life: float) -> Floats:
+    """Return the confidence of each entry: it halves every `half_life` months of age.
+
+    Raises
+    ------
+    InteractionError
+        E404 when a confidence would not be a positive number.
+    """
+    age = months_between(interactions.last_day, interactions.as_of)
+    values = np.power(0.5, age / half_life, dtype=np.float64).astype(np.float32)
+    check_confidence(values)
+    return values
+
+
+def check_confidence(values: npt.NDArray[np.floating]) -> None:
+    """Refuse confidences that are zero, negative, infinite or not a number."""
+    bad = int(np.count_nonzero(~(np.isfinite(values) & (values > 0))))
+    if bad:
+        raise InteractionError(f"{bad} of {len(values)} confidences are not positive numbers.")
+
+
+def to_csr(interactions: Interactions, values: Floats) -> csr_matrix:
+    """Return the matrix that `AlternatingLeastSquares.fit` and implicit take."""
+    return csr_matrix(
+        (values, interactions.items, interactions.indptr), shape=interactions.shape, copy=False
+    )

@@ -1,0 +1,277 @@
+"""The stage ``recommend_products``: five offers a customer and scenario, each with a reason."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from passbook.contracts import FAMILIES, MART_TABLES, OPS_TABLES
+from passbook.errors import NoAcquisitionsError, NoChampionError
+from passbook.recommend.basket_model import NO_SEGMENT
+from passbook.recommend.catalogue import Catalogue, age_classes, catalogue
+from passbook.recommend.comparison import Standing
+from passbook.recommend.interactions import interactions_as_of
+from passbook.recommend.model import RecommendModel
+from passbook.recommend.offers import Audience, offer_batches
+from passbook.recommend.purchases import Ints, Purchases, from_holdings
+from passbook.recommend.scenarios import Scenario, offered_scenarios
+from passbook.recommend.training import Policy, TrainedScenario, train_scenario
+from passbook.steps.challenger import Challenger
+
+if TYPE_CHECKING:
+    from passbook.artifacts import Artifact
+    from passbook.settings import Settings
+    from passbook.steps.stage import Stage
+    from passbook.steps.week import Week
+
+log = logging.getLogger(__name__)
+
+SEGMENT_OF_FAMILY = {"deposit": "deposit", "insurance": "insurance", "fund": "deposit"}
+"""Whose segments a family's scenarios are learnt by."""
+
+
+def families(week: Week) -> list[str]:
+    """Return the families whose holdings the bank offers."""
+    return [family for family in FAMILIES if week.offers(f"{family}_holding")]
+
+
+def train(
+    week: Week, segments: pa.Table | None, *, holdout_segments: pa.Table | None = None
+) -> list[Challenger]:
+    """Train every scenario that the bank's families allow.
+
+    Parameters
+    ----------
+    week : Week
+    segments : pyarrow.Table or None
+        ``customer_id`` and ``deposit_segment``, ``insurance_segment`` as of the base date.
+    holdout_segments : pyarrow.Table, optional
+        The same as they were known before the holdout month; by default `segments`.
+
+    Raises
+    ------
+    NoAcquisitionsError
+        E401 when no scenario has an acquisition on the holdout.
+    """
+    products = catalogue(week.table("product"))
+    customers = _customers(week).column("customer_id").combine_chunks()
+    purchases = _purchases(week, customers, products)
+    now = _segments(segments, customers, week)
+    known = now if holdout_segments is None else _segments(holdout_segments, customers, week)
+    by_family = {family: (known[family], now[family]) for family in now}
+    policy = policy_of(week.settings)
+    challengers = []
+    refused = []
+    for scenario in offered_scenarios(families(week)):
+        try:
+            trained = train_scenario(
+                scenario,
+                purchases,
+                products,
+                segments=by_family,
+                base_date=week.base_date,
+                policy=policy,
+            )
+        except NoAcquisitionsError as error:
+            log.warning("%s: %s", scenario.name, error)
+            refused.append(scenario.name)
+            continue
+        challengers.append(_challenger(scenario, trained, purchases, products, week))
+    if not challengers:
+        raise NoAcquisitionsError(f"Scenarios: {', '.join(refused)}.")
+    return challengers
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return what the settings say about training."""
+    return Policy(
+        minimum_segment=settings.segment_minimum_customers,
+        minimum_holders=settings.fund_minimum_holders,
+        random_state=settings.seed,
+        memory_limit_gb=settings.memory_limit_gb,
+    )
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    """Make the week's offers and publish ``mart.recommendation_list`` and ``mart.product``.
+
+    Raises
+    ------
+    NoChampionError
+        E601 when no scenario has a model in force.
+    """
+    week = stage.week
+    scenarios = offered_scenarios(families(week))
+    found = {s: stage.champion(f"recommend.{s.name}") for s in scenarios}
+    artifacts = {s: artifact for s, artifact in found.items() if artifact is not None}
+    if not artifacts:
+        raise NoChampionError("No scenario has a recommender in force.")
+    models = {s: RecommendModel.from_files(a.files) for s, a in artifacts.items()}
+    products = catalogue(week.table("product"))
+    audience, strangers = _audience(stage, products)
+    batches = offer_batches(
+        models, audience, products, families(week),
+        k=week.settings.offers_per_scenario, block_rows=week.settings.block_rows,
+    )  # fmt: skip
+    published = stage.publish(
+        {"recommendation_list": batches, "product": _product_batches(products, week)},
+        inputs=_inputs(week, artifacts),
+    )
+    lists = next(p for p in published if p.table == "recommendation_list")
+    return {
+        "table": "recommendation_list",
+        "rows": lists.rows,
+        "sha256": lists.sha256,
+        "scenarios": len(models),
+        "without_model": len(scenarios) - len(models),
+        "purchases_of_unknown_customers": strangers,
+    }
+
+
+def _customers(week: Week) -> pa.Table:
+    """Return the customers in ascending order of their id."""
+    return week.table("customer", ["customer_id", "birth_date"]).sort_by("customer_id")
+
+
+def _purchases(week: Week, customers: pa.Array, products: Catalogue) -> Purchases:
+    columns = ["customer_id", "product_code", "opened_on", "closed_on"]
+    holdings = [week.table(f"{family}_holding", columns) for family in families(week)]
+    purchases = from_holdings(holdings, customers, products.codes)
+    if purchases.strangers:
+        log.warning("%d purchases belong to nobody in customer", purchases.strangers)
+    return purchases
+
+
+def _segments(segments: pa.Table | None, customers: pa.Array, week: Week) -> dict[str, Ints]:
+    """Return each family's segment of every customer."""
+    nobody = np.full(len(customers), NO_SEGMENT, dtype=np.int32)
+    found = {}
+    place = None
+    if segments is not None and segments.num_rows:
+        place = pc.index_in(customers, value_set=segments.column("customer_id").combine_chunks())
+    for family in families(week):
+        column = f"{SEGMENT_OF_FAMILY[family]}_segment"
+        if place is None or segments is None or column not in segments.column_names:
+            found[family] = nobody
+            continue
+        values = segments.column(column).combine_chunks().take(place)
+        found[family] = values.fill_null(NO_SEGMENT).to_numpy(zero_copy_only=False).astype(np.int32)
+    return found
+
+
+def _audience(stage: Stage, products: Catalogue) -> tuple[Audience, int]:
+    week = stage.week
+    table = _customers(week)
+    customers = table.column("customer_id").combine_chunks()
+    purchases = _purchases(week, customers, products)
+    audience = Audience(
+        interactions_as_of(purchases, week.base_date),
+        age_classes(table.column("birth_date"), week.base_date),
+        _segments(_assigned_segments(stage), customers, week),
+    )
+    return audience, purchases.strangers
+
+
+def _assigned_segments(stage: Stage) -> pa.Table | None:
+    """Assign the week's customers with the segment models in force."""
+    from passbook.segments.model import SegmentModel  # noqa: PLC0415
+    from passbook.steps import segment_customers  # noqa: PLC0415
+
+    models = {}
+    for family in ("deposit", "insurance"):
+        artifact = stage.champion(f"segments.{family}")
+        if artifact is not None:
+            models[family] = SegmentModel.from_files(artifact.files)
+    return segment_customers.assign(stage.week, models) if models else None
+
+
+def _product_batches(products: Catalogue, week: Week) -> Iterator[pa.RecordBatch]:
+    schema = MART_TABLES["product"].schema
+    columns = [
+        pa.repeat(pa.scalar(week.base_date, pa.date32()), len(products.codes)),
+        products.codes,
+        products.names,
+        pa.array(products.family),
+        pa.array(products.on_sale(week.base_date)),
+    ]
+    yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _inputs(week: Week, artifacts: Mapping[Scenario, Artifact]) -> dict[str, str]:
+    tables = ["customer", "product", *(f"{family}_holding" for family in families(week))]
+    inputs = {table: week.fingerprint(table) for table in tables}
+    return inputs | {f"recommend.{s.name}": a.manifest_sha256 for s, a in artifacts.items()}
+
+
+def _challenger(
+    scenario: Scenario,
+    trained: TrainedScenario,
+    purchases: Purchases,
+    products: Catalogue,
+    week: Week,
+) -> Challenger:
+    name = f"recommend.{scenario.name}"
+    champion = next((s for s in trained.standings if s.champion), None)
+    parameters: dict[str, Any] = {"recommender": trained.model.champion.name}
+    if trained.parameters is not None:
+        parameters["als"] = trained.parameters.as_json()
+    metrics = {"customers": 0.0, "mrr": 0.0}
+    if champion is not None:
+        low, high = champion.interval
+        metrics = champion.metrics | {
+            "customers": float(champion.customers), "mrr_low": low, "mrr_high": high,
+        }  # fmt: skip
+    return Challenger(
+        name, trained.model.to_files(), parameters, metrics,
+        trials=_trials(name, trained, week), leaderboard=_leaderboard(name, trained, week),
+        reference=_reference(scenario, purchases, products),
+    )  # fmt: skip
+
+
+def _trials(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
+    rows = [
+        {
+            "base_date": week.base_date,
+            "model": name,
+            "trial": number,
+            "parameters": json.dumps(asdict(trial.parameters)),
+            "metrics": json.dumps(trial.metrics),
+            "seconds": trial.seconds,
+        }
+        for number, trial in enumerate(trained.trials)
+    ]
+    return pa.Table.from_pylist(rows, schema=OPS_TABLES["trial"].schema)
+
+
+def _leaderboard(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
+    schema = OPS_TABLES["leaderboard"].schema
+
+    def row(standing: Standing) -> dict[str, Any]:
+        low, high = standing.interval
+        known = {
+            "base_date": week.base_date,
+            "model": name,
+            "recommender": standing.recommender,
+            "customers": standing.customers,
+            "mrr_low": low,
+            "mrr_high": high,
+            "seconds": standing.seconds,
+            "champion": standing.champion,
+        }
+        return {n: known[n] if n in known else standing.metrics[n] for n in schema.names}
+
+    return pa.Table.from_pylist([row(s) for s in trained.standings], schema=schema)
+
+
+def _reference(scenario: Scenario, purchases: Purchases, products: Catalogue) -> pa.Table:
+    """Return what drift is measured on: the family's purchases by product."""
+    wanted = products.of_family(scenario.family)[purchases.item]
+    codes = products.codes.take(pa.array(purchases.item[wanted]))
+    return pa.table({"product_code": codes})
