@@ -7,6 +7,7 @@ A running embedded stack writes its addresses and generated passwords to ``stack
 from __future__ import annotations
 
 import os
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,9 +40,16 @@ class Settings(BaseSettings):
     mart_owner_url: SecretStr | None = Field(
         None, description="postgresql://… of the mart's owner, for `passbook migrate` only."
     )
+    schedule_until: date | None = Field(
+        None, description="Last base date to schedule, for a source that gets no new data."
+    )
+    hive_heap: str = Field(
+        "2g", pattern=r"^\d+[mg]$", description="Heap of the embedded HiveServer2."
+    )
     threads: int = Field(2, ge=1, description="Threads of a computation.")
     memory_limit_gb: float = Field(12.0, gt=0, description="Largest estimated fit, GB.")
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
+    hive_concurrency: int = Field(3, ge=1, description="Statements that Hive runs at once for us.")
     block_rows: int = Field(250_000, ge=1, description="Rows of a block.")
     drift_psi_threshold: float = Field(0.2, gt=0, description="PSI that requests a retrain.")
     drift_minimum_rows: int = Field(500, ge=1, description="Fewer rows are never called drift.")
