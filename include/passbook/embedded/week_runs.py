@@ -1,0 +1,131 @@
+"""Run the weekly chain through Airflow for one base date, and watch it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date
+
+from passbook.base_date import now, schedule_moment
+from passbook.contracts import STAGES
+from passbook.embedded.airflow_api import FINISHED, AirflowApi, Run
+from passbook.errors import AirflowRequestError
+
+Report = Callable[[dict[str, Run], dict[str, dict[str, str]]], None]
+"""Told the runs by DAG, and their tasks' states, about twice a second."""
+
+PARSE_PATIENCE = 120
+SCHEDULE_PATIENCE = 60
+RUN_PATIENCE = 4 * 3600
+
+
+def await_dags(api: AirflowApi) -> None:
+    """Return when Airflow has read the five DAGs.
+
+    Raises
+    ------
+    AirflowRequestError
+        E806 with the import errors when it cannot.
+    """
+
+    def ready() -> bool:
+        if broken := api.import_errors():
+            raise AirflowRequestError(f"A DAG file cannot be imported: {broken[0]}")
+        return set(STAGES) <= set(api.dags())
+
+    api.wait(ready, "Reading the DAG files", patience=PARSE_PATIENCE)
+
+
+def run_newest(api: AirflowApi, base_date: date, report: Report) -> dict[str, Run]:
+    """Let the schedule run the newest base date, and return the finished runs by DAG.
+
+    Unpausing a DAG makes its scheduled run of this week. A stage that has succeeded for
+    `base_date` already isn't run again; one that has failed gets a manual run.
+    """
+    await_dags(api)
+    before = {dag: _newest_run(api, dag, base_date) for dag in STAGES}
+    for dag in STAGES:
+        api.pause(dag, paused=False)
+    runs: dict[str, Run] = {}
+    for dag in STAGES:
+        earlier = before[dag]
+        if earlier is not None and earlier.state == "failed":
+            runs[dag] = api.trigger(dag, {"base_date": base_date.isoformat()})
+        else:
+            runs[dag] = _await_scheduled(api, dag, base_date)
+    return _watch(api, runs, report)
+
+
+def backfill(
+    api: AirflowApi, base_date: date, report: Report, *, again: bool = False
+) -> dict[str, Run]:
+    """Backfill one base date in all five DAGs, and return the finished runs by DAG.
+
+    Parameters
+    ----------
+    api : AirflowApi
+    base_date : date
+    report : callable
+    again : bool
+        Whether stages that have succeeded are run again.
+    """
+    await_dags(api)
+    done = {
+        dag: run
+        for dag in STAGES
+        if (run := _newest_run(api, dag, base_date)) and run.state == "success" and not again
+    }
+    runs = dict(done)
+    for dag in STAGES:
+        api.pause(dag, paused=False)
+        if dag not in done:
+            api.backfill(dag, base_date, again=again)
+    for dag in STAGES:
+        if dag not in done:
+            runs[dag] = _await_run(api, dag, base_date, patience=SCHEDULE_PATIENCE)
+    return _watch(api, runs, report)
+
+
+def _await_scheduled(api: AirflowApi, dag: str, base_date: date) -> Run:
+    """Return the week's scheduled run; trigger one when the schedule's hour is still to come."""
+    if schedule_moment(base_date) > now():
+        return _newest_run(api, dag, base_date) or api.trigger(
+            dag, {"base_date": base_date.isoformat()}
+        )
+    return _await_run(api, dag, base_date, patience=SCHEDULE_PATIENCE)
+
+
+def _await_run(api: AirflowApi, dag: str, base_date: date, *, patience: float) -> Run:
+    found: list[Run] = []
+
+    def ready() -> bool:
+        run = _newest_run(api, dag, base_date)
+        found.extend([run] if run else [])
+        return bool(found)
+
+    api.wait(ready, f"A run of {dag} for {base_date}", patience=patience)
+    return found[-1]
+
+
+def _newest_run(api: AirflowApi, dag: str, base_date: date) -> Run | None:
+    return next((run for run in api.runs(dag) if run.base_date == base_date), None)
+
+
+def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, Run]:
+    """Return the runs when all have ended; a stage waits for the earlier ones by itself."""
+    deadline = time.monotonic() + RUN_PATIENCE
+    while True:
+        runs = {dag: _refresh(api, run) for dag, run in runs.items()}
+        tasks = {dag: api.tasks(run) for dag, run in runs.items()}
+        report(runs, tasks)
+        if all(run.state in FINISHED for run in runs.values()):
+            return runs
+        if time.monotonic() > deadline:
+            raise AirflowRequestError(f"The week did not end within {RUN_PATIENCE} s.")
+        time.sleep(0.5)
+
+
+def _refresh(api: AirflowApi, run: Run) -> Run:
+    if run.state in FINISHED:
+        return run
+    return next(found for found in api.runs(run.dag) if found.run_id == run.run_id)
