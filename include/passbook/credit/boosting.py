@@ -19,8 +19,8 @@ from sklearn.model_selection import StratifiedKFold
 class TreeSettings:
     """Settings of the boosted trees; names are XGBoost's."""
 
-    max_depth: int = 4
-    learning_rate: float = 0.05
+    max_depth: int = 3
+    learning_rate: float = 0.1
     min_child_weight: float = 10.0
     subsample: float = 0.7
     colsample_bynode: float = 0.3
@@ -112,30 +112,6 @@ def _fit_one(
         verbose_eval=False,
     )
     return booster[: booster.best_iteration + 1]
-
-
-def margins(boosters: Sequence[xgb.Booster], matrix: np.ndarray) -> np.ndarray:
-    """Return the boosters' mean log-odds of default, shape (rows,)."""
-    total = np.zeros(len(matrix), np.float64)
-    for booster in boosters:
-        total += booster.inplace_predict(matrix, predict_type="margin")
-    return total / len(boosters)
-
-
-def contributions(boosters: Sequence[xgb.Booster], matrix: np.ndarray) -> np.ndarray:
-    """Return exact additive contributions to the mean log-odds.
-
-    Returns
-    -------
-    numpy.ndarray of float64, shape (rows, features + 1)
-        SHAP values (S. Lundberg et al., "From local explanations to global understanding with
-        explainable AI for trees", 2020); the last column is the bias. A row sums to its margin.
-    """
-    data = xgb.DMatrix(matrix)
-    total = np.zeros((matrix.shape[0], matrix.shape[1] + 1), np.float64)
-    for booster in boosters:
-        total += booster.predict(data, pred_contribs=True)
-    return total / len(boosters)
 
 
 def to_bytes(booster: xgb.Booster) -> bytes:

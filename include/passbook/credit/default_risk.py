@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 import numpy as np
 import xgboost as xgb
@@ -14,6 +15,7 @@ from passbook.credit.boosting import TreeSettings
 from passbook.credit.calibration import Calibration, fit_platt
 from passbook.credit.evaluation import check_outcomes
 from passbook.credit.index import IndexScale
+from passbook.credit.tree_contributions import ContributionTables, compile_trees
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class DefaultRisk:
 
     def log_odds(self, matrix: np.ndarray) -> np.ndarray:
         """Return calibrated log-odds of default, shape (rows,)."""
-        margin = boosting.margins(self.boosters, self._bounded(matrix))
-        return self.calibration.log_odds(margin)
+        return self.calibration.log_odds(self._trees.margins(self._bounded(matrix)))
 
     def contributions(self, matrix: np.ndarray) -> np.ndarray:
         """Return exact additive contributions to the calibrated log-odds.
@@ -51,7 +52,7 @@ class DefaultRisk:
         numpy.ndarray, shape (rows, features + 1)
             The last column is what every customer starts with. A row sums to its log-odds.
         """
-        parts = boosting.contributions(self.boosters, self._bounded(matrix))
+        parts = self._trees.contributions(self._bounded(matrix))
         parts *= self.calibration.slope
         parts[:, -1] += self.calibration.intercept
         return parts
@@ -86,6 +87,10 @@ class DefaultRisk:
             Calibration(**described["calibration"]),
             IndexScale(**described["scale"]),
         )
+
+    @cached_property
+    def _trees(self) -> ContributionTables:
+        return compile_trees(self.boosters)
 
     def _bounded(self, matrix: np.ndarray) -> np.ndarray:
         return np.asarray(np.clip(matrix, self.low, self.high))
