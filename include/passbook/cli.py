@@ -32,6 +32,12 @@ class Command(NamedTuple):
 COMMANDS: Final[dict[str, Command]] = {
     "start": Command("passbook.commands.start", "Start Postgres, HiveServer2 and Airflow."),
     "stop": Command("passbook.commands.stop", "Stop them."),
+    "demo": Command("passbook.commands.demo", "Fill a bank, run its weeks, show what they say."),
+    "summary": Command("passbook.demo.summary", "Show what a published week says."),
+    "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
+    "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
+    "source": Command("passbook.commands.source", "List the source adapters."),
+    "airflow": Command("passbook.commands.airflow", "Run Airflow's own command on this stack."),
     "status": Command("passbook.commands.status", "Tell which servers run, and where."),
 }
 

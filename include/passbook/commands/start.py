@@ -21,7 +21,12 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = settings.load()
     source = arguments.source or chosen.source
     found = stack.start(
-        chosen.home, source, chosen.sources, with_airflow=not arguments.servers_only
+        chosen.home,
+        source,
+        chosen.sources,
+        heap=chosen.hive_heap,
+        schedule_until=chosen.schedule_until if source == chosen.source else None,
+        with_airflow=not arguments.servers_only,
     )
     print("\n".join(stack.describe(found)))
     return 0

@@ -21,6 +21,7 @@ import httpx
 
 from passbook.embedded import process
 from passbook.embedded.credentials import write_private
+from passbook.errors import SettingsError
 
 API_SERVER = "airflow-api-server"
 COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", API_SERVER)
@@ -134,6 +135,20 @@ def migrate(home: Path, database_url: str, credentials: Mapping[str, str]) -> No
     if result.returncode:
         raise process.start_error(home, name, f"Exit status {result.returncode}")
     done.touch()
+
+
+def kept_environment(home: Path) -> dict[str, str]:
+    """Return the environment that Airflow was last started with.
+
+    Raises
+    ------
+    SettingsError
+        E801 when it never was.
+    """
+    variables = _kept_variables(home)
+    if not variables:
+        raise SettingsError(f"No Airflow was ever started under {home}: run `passbook start`.")
+    return _complete(variables)
 
 
 def healthy(url: str, name: str) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -37,7 +38,13 @@ class Stack:
 
 
 def start(
-    home: Path, source: str, extra: Path | None = None, *, with_airflow: bool = True
+    home: Path,
+    source: str,
+    extra: Path | None = None,
+    *,
+    heap: str = "2g",
+    schedule_until: date | None = None,
+    with_airflow: bool = True,
 ) -> Stack:
     """Start what does not run yet, and leave its addresses in ``<home>/stack.env``.
 
@@ -49,6 +56,10 @@ def start(
         Name of the source adapter that this stack serves.
     extra : Path, optional
         Folder of adapters beside the built-in ones.
+    heap : str
+        Heap of HiveServer2.
+    schedule_until : date, optional
+        Last base date to schedule, for a source that gets no new data.
     with_airflow : bool
         Whether to start Airflow too.
 
@@ -65,12 +76,16 @@ def start(
     home = process.prepare_home(home)
     kept = credentials.keep(home)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        starting_hive = pool.submit(hiveserver2.start, home)
+        starting_hive = pool.submit(hiveserver2.start, home, heap=heap)
         database = postgres.start(home)
         addresses = _prepare_mart(database, source, kept)
         metadata = _prepare_metadata(home, database, source, kept) if with_airflow else ""
         hive = starting_hive.result()
-    variables = _settings(home, source, extra, hive, addresses)
+    variables = _settings(home, source, hive, addresses)
+    if extra:
+        variables["PASSBOOK_SOURCES"] = str(extra.absolute())
+    if schedule_until:
+        variables["PASSBOOK_SCHEDULE_UNTIL"] = schedule_until.isoformat()
     write_environment(home, variables)
     server = None
     if with_airflow:
@@ -144,13 +159,9 @@ def _prepare_metadata(
 
 
 def _settings(
-    home: Path,
-    source: str,
-    extra: Path | None,
-    hive: hiveserver2.HiveServer2,
-    addresses: mart.Addresses,
+    home: Path, source: str, hive: hiveserver2.HiveServer2, addresses: mart.Addresses
 ) -> dict[str, str]:
-    variables = {
+    return {
         "PASSBOOK_HOME": str(home),
         "PASSBOOK_SOURCE": source,
         "PASSBOOK_HIVE_URL": hive.url,
@@ -158,7 +169,6 @@ def _settings(
         "PASSBOOK_MART_OWNER_URL": addresses.owner,
         "PASSBOOK_ANALYST_URL": addresses.analyst,
     }
-    return variables | ({"PASSBOOK_SOURCES": str(extra.absolute())} if extra else {})
 
 
 def _connections(hive: hiveserver2.HiveServer2, addresses: mart.Addresses) -> dict[str, str]:

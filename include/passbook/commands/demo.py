@@ -1,0 +1,98 @@
+"""``passbook demo``: a bank, its servers, its weeks, and what they say."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+
+from passbook import mart, settings
+from passbook.base_date import newest_base_date, parse_base_date
+from passbook.demo import progress, summary
+from passbook.demo.fill import DemoBank, fill_demo_bank, fill_insurance_purchases
+from passbook.embedded import stack, week_runs
+from passbook.embedded.airflow_api import AirflowApi, Run
+from passbook.errors import InputError
+
+DEMO, INSURANCE_PURCHASES = "demo", "insurance_purchases"
+PURCHASE_WEEKS = (date(2020, 3, 29), date(2020, 6, 28), date(2020, 8, 30))
+"""Base dates inside the years that the insurer's purchases cover."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--source", default=DEMO, choices=(DEMO, INSURANCE_PURCHASES))
+    parser.add_argument("--data", type=Path, help="Folder with the insurer's purchase files.")
+    parser.add_argument("--customers", type=int, default=DemoBank.customers)
+    parser.add_argument("--months", type=int, default=DemoBank.months)
+    parser.add_argument("--seed", type=int, default=DemoBank.seed)
+    parser.add_argument(
+        "--base-date", action="append", help="Backfill this Sunday; may be repeated."
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="Run stages again that have succeeded already."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the servers, fill the bank, run its weeks, print what they say."""
+    console = Console()
+    chosen = settings.load()
+    weeks = [parse_base_date(text) for text in arguments.base_date or ()]
+    if arguments.source == INSURANCE_PURCHASES:
+        if arguments.data is None:
+            raise InputError("The insurer's files are not part of Passbook: give --data FOLDER.")
+        weeks = weeks or list(PURCHASE_WEEKS)
+    with progress.phase(console, "Starting Postgres, HiveServer2 and Airflow"):
+        found = stack.start(
+            chosen.home,
+            arguments.source,
+            chosen.sources,
+            schedule_until=max(weeks) if arguments.source == INSURANCE_PURCHASES else None,
+        )
+    with progress.phase(console, f"Filling {arguments.source}"):
+        _fill(found, arguments)
+    failed = [bad for base_date in _weeks(weeks) for bad in _run_week(
+        console, found, base_date, newest=not weeks, again=arguments.again
+    )]  # fmt: skip
+    console.print("\n".join(stack.describe(found)), highlight=False, markup=False, soft_wrap=True)
+    for bad in failed:
+        console.print(f"[red]{bad.dag} failed for {bad.base_date}; its log is in Airflow.")
+    return 1 if failed else 0
+
+
+def _weeks(asked: list[date]) -> Iterator[date]:
+    yield from sorted(asked) or [newest_base_date()]
+
+
+def _fill(found: stack.Stack, arguments: argparse.Namespace) -> None:
+    folder = found.home / "banks" / found.source
+    if arguments.source == INSURANCE_PURCHASES:
+        fill_insurance_purchases(found.hive.url, arguments.data, folder)
+    else:
+        bank = DemoBank(arguments.customers, arguments.months, arguments.seed)
+        fill_demo_bank(found.hive.url, bank, newest_base_date(), folder)
+
+
+def _run_week(
+    console: Console, found: stack.Stack, base_date: date, *, newest: bool, again: bool
+) -> list[Run]:
+    """Run a week through Airflow, print its summary, and return the runs that failed."""
+    server = found.airflow
+    if server is None:
+        raise InputError("A stack without Airflow runs no week.")
+    with (
+        AirflowApi(server.url, "admin", server.passwords["admin"]) as api,
+        progress.week(console, base_date) as report,
+    ):
+        if newest and not again:
+            runs = week_runs.run_newest(api, base_date, report)
+        else:
+            runs = week_runs.backfill(api, base_date, report, again=again)
+    with closing(mart.connect(found.mart.loader)) as connection:
+        summary.print_week(console, connection, base_date)
+    return [run for run in runs.values() if run.state == "failed"]
