@@ -184,8 +184,11 @@ def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
 
 def _judge_all(stage: Stage, challengers: list[Challenger]) -> dict[str, str]:
     """Keep, judge and record challengers; return the promoted version of each, or ""."""
-    for table in ("trial", "leaderboard"):
-        found = [rows for c in challengers if (rows := getattr(c, table)) is not None]
+    evidence = {
+        "trial": [c.trials for c in challengers if c.trials is not None],
+        "leaderboard": [c.leaderboard for c in challengers if c.leaderboard is not None],
+    }
+    for table, found in evidence.items():
         if found:
             ledger.append(stage.mart, stage.fence, table, pa.concat_tables(found))
     return {challenger.model: _judge(stage, challenger) for challenger in challengers}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from passbook import settings as settings_module
+from passbook.base_date import observation_dates
 from passbook.errors import ArtifactError, PassbookError, StageBusyError, StaleWriterError
 from passbook.settings import Settings
 from passbook.steps.week import Week
@@ -215,11 +216,17 @@ def _lock(connection: Connection, name: str, base_date: date) -> None:
 
 
 def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, date], str]:
+    """Return the content hashes of the partitions that a base date reads.
+
+    An observation date's partition counts as the run of that date left it, if there was one.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT work_table, partition_date, fingerprint FROM ops.work_table"
-            " WHERE base_date = %s",
-            (base_date,),
+            "SELECT DISTINCT ON (work_table, partition_date)"
+            " work_table, partition_date, fingerprint FROM ops.work_table"
+            " WHERE base_date <= %s AND partition_date = ANY(%s)"
+            " ORDER BY work_table, partition_date, base_date = partition_date DESC, base_date DESC",
+            (base_date, [base_date, *observation_dates(base_date)]),
         )
         rows = cursor.fetchall()
     connection.commit()
