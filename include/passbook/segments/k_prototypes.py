@@ -162,7 +162,9 @@ def two_nearest(
     labels = np.empty((len(X), 2), dtype=np.int32)
     distances = np.empty((len(X), 2), dtype=np.float32)
     centroids, modes = prototypes
-    tiled = kernels.in_tiles(X), kernels.in_tiles(codes)
+    known = modes.max(initial=0)
+    seen = np.where((codes < 0) | (codes > known), known + 1, codes)
+    tiled = kernels.in_tiles(X), kernels.in_tiles(_narrow(seen, known + 1))
     kernels.two_nearest(*tiled, centroids, modes.astype(np.int32), gamma, labels, distances)
     return labels, distances
 
@@ -180,7 +182,7 @@ class _Rows:
     @classmethod
     def of(cls, X: npt.NDArray[np.float32], codes: npt.NDArray[Any]) -> _Rows:
         sizes = codes.max(axis=0).astype(np.int64) + 1 if codes.size else np.zeros(0, np.int64)
-        narrow = codes.astype(np.uint8 if sizes.max(initial=0) <= 256 else np.int32, copy=False)
+        narrow = _narrow(codes, sizes.max(initial=1) - 1)
         first = np.concatenate([[0], np.cumsum(sizes)[:-1]]) if len(sizes) else sizes
         tiled = kernels.in_tiles(X), kernels.in_tiles(narrow)
         return cls(*tiled, len(X), first.astype(np.int64), int(sizes.sum()))
@@ -237,9 +239,9 @@ def _means_and_modes(
     filled = members > 0
     centroids, modes = before[0].copy(), before[1].astype(np.int32)
     centroids[filled] = sums[filled] / members[filled, None]
-    ends = [*rows.first_code[1:], rows.code_count]
-    for j, (first, end) in enumerate(zip(rows.first_code, ends, strict=True)):
-        modes[filled, j] = counts[filled, first:end].argmax(axis=1)
+    edges = [*rows.first_code, rows.code_count]
+    for j in range(modes.shape[1]):
+        modes[filled, j] = counts[filled, edges[j] : edges[j + 1]].argmax(axis=1)
     return centroids, modes
 
 
@@ -282,6 +284,11 @@ def _checked(
                 "fill and scale it first."
             )
     return X, codes if codes.size else codes.astype(np.uint8)
+
+
+def _narrow(codes: npt.NDArray[Any], largest: int) -> npt.NDArray[Any]:
+    """Return the codes in a byte where they fit one, which is nearly always."""
+    return codes.astype(np.uint8 if largest < 256 else np.int32, copy=False)
 
 
 def _gamma(gamma: Gamma, X: npt.NDArray[np.float32], q: int) -> npt.NDArray[np.float32]:

@@ -1,0 +1,104 @@
+"""A segment model: trained once, shipped in plain files, assigned block by block."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from passbook.errors import ClusterCountError, TooFewCustomersError
+from passbook.segments import SegmentModel, train_segments
+from passbook.segments.model import Training, check_model_clusters, check_segments_filled
+from segments.planted import deposit_customers
+
+
+def trained(table: pa.Table) -> Training:
+    return train_segments("deposit", table, (3, 4, 5), seed=0, minimum_customers=200)
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    return deposit_customers(4000, seed=0)[0]
+
+
+@pytest.fixture(scope="module")
+def training(table: pa.Table) -> Training:
+    return trained(table)
+
+
+def test_recovers_the_planted_groups(table: pa.Table, training: Training) -> None:
+    _, group = deposit_customers(4000, seed=0)
+    segments = training.model.assign(table)["segment"].to_numpy()
+    assert training.choice.clusters == 4
+    assert adjusted_rand_score(group, segments) > 0.95
+
+
+def test_segments_are_numbered_by_size(table: pa.Table, training: Training) -> None:
+    sizes = np.bincount(training.model.assign(table)["segment"].to_numpy())
+    assert (np.diff(sizes) <= 0).all()
+
+
+def test_names_say_what_sets_a_segment_apart(table: pa.Table, training: Training) -> None:
+    names = training.model.names
+    assert len(set(names.values())) == 4
+    assigned = training.model.assign(table)["segment"].to_numpy()
+    balances = table["avg_balance_3m"].to_numpy()
+    richest = max(names, key=lambda segment: float(np.median(balances[assigned == segment])))
+    assert "high balance" in names[richest]
+    assert "many time deposits" in names[richest]
+
+
+def test_files_hold_the_whole_model(table: pa.Table, training: Training) -> None:
+    files = training.model.to_files()
+    copy = SegmentModel.from_files(files)
+    assert copy.assign(table).equals(training.model.assign(table))
+    assert copy.to_files() == files
+    for name in zipfile.ZipFile(io.BytesIO(files["prototypes.npz"])).namelist():
+        assert name.endswith(".npy")
+
+
+def test_training_again_gives_the_same_bytes(table: pa.Table, training: Training) -> None:
+    assert trained(table).model.to_files() == training.model.to_files()
+
+
+def test_a_block_is_assigned_as_the_whole(table: pa.Table, training: Training) -> None:
+    whole = training.model.assign(table)
+    for start in (0, 1, 255, 257, 3999):
+        block = training.model.assign(table.slice(start, 300))
+        assert block.equals(whole.slice(start, 300))
+
+
+def test_the_second_segment_is_another_and_no_nearer(table: pa.Table, training: Training) -> None:
+    block = training.model.assign(table)
+    assert (block["segment"].to_numpy() != block["second_segment"].to_numpy()).all()
+    assert (block["distance"].to_numpy() <= block["second_distance"].to_numpy()).all()
+
+
+def test_too_few_customers(table: pa.Table) -> None:
+    with pytest.raises(TooFewCustomersError, match="199 customers hold deposit, fewer than 200"):
+        trained(table.slice(0, 199))
+
+
+def test_a_manifest_that_promises_another_count_stops(training: Training) -> None:
+    check_model_clusters(training.model, 4)
+    with pytest.raises(ClusterCountError, match="has 4 clusters, its manifest 5"):
+        check_model_clusters(training.model, 5)
+
+
+def test_a_week_that_leaves_a_segment_empty_stops(training: Training) -> None:
+    check_segments_filled(training.model, np.array([3, 2, 1, 0], np.int32))
+    with pytest.raises(ClusterCountError, match=r"form 2 clusters, .* has 4: nobody is in 1, 3"):
+        check_segments_filled(training.model, np.array([0, 2], np.int32))
+
+
+def test_segment_numbers_are_the_models_not_the_prototypes(
+    table: pa.Table, training: Training
+) -> None:
+    renumbered = replace(training.model, segment_ids=np.array([7, 3, 12, 5], np.int32))
+    plain = training.model.assign(table)["segment"].to_numpy()
+    assert (renumbered.assign(table)["segment"].to_numpy() == np.array([7, 3, 12, 5])[plain]).all()
