@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 
 from passbook.contracts import FAMILIES, MART_TABLES, OPS_TABLES
 from passbook.errors import NoAcquisitionsError, NoChampionError
+from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.catalogue import Catalogue, age_classes, catalogue
 from passbook.recommend.comparison import Standing
+from passbook.recommend.grid import Grid
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.offers import Audience, offer_batches
@@ -43,7 +45,11 @@ def families(week: Week) -> list[str]:
 
 
 def train(
-    week: Week, segments: pa.Table | None, *, holdout_segments: pa.Table | None = None
+    week: Week,
+    segments: pa.Table | None,
+    *,
+    holdout_segments: pa.Table | None = None,
+    als: Mapping[str, AlsParameters] | None = None,
 ) -> list[Challenger]:
     """Train every scenario that the bank's families allow.
 
@@ -54,6 +60,8 @@ def train(
         ``customer_id`` and ``deposit_segment``, ``insurance_segment`` as of the base date.
     holdout_segments : pyarrow.Table, optional
         The same as they were known before the holdout month; by default `segments`.
+    als : Mapping[str, AlsParameters], optional
+        By scenario: parameters to take in place of a grid search, to see how a champion does.
 
     Raises
     ------
@@ -77,7 +85,7 @@ def train(
                 products,
                 segments=by_family,
                 base_date=week.base_date,
-                policy=policy,
+                policy=policy if als is None else _without_search(policy, als.get(scenario.name)),
             )
         except NoAcquisitionsError as error:
             log.warning("%s: %s", scenario.name, error)
@@ -97,6 +105,11 @@ def policy_of(settings: Settings) -> Policy:
         random_state=settings.seed,
         memory_limit_gb=settings.memory_limit_gb,
     )
+
+
+def _without_search(policy: Policy, als: AlsParameters | None) -> Policy:
+    one = asdict(als or AlsParameters())
+    return replace(policy, grid=Grid(**{name: (value,) for name, value in one.items()}))
 
 
 def work(stage: Stage) -> dict[str, Any]:

@@ -7,16 +7,19 @@ base date again decides the same and, models being content-addressed, ends in th
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from passbook import artifacts, drift, ledger
 from passbook.contracts import FAMILIES, OPS_TABLES
+from passbook.errors import NoAcquisitionsError
 from passbook.promotion import decide
+from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.scenarios import offered_scenarios
 from passbook.segments import SegmentModel
 from passbook.segments.feature_sets import FEATURE_SETS
@@ -94,15 +97,16 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
     """
     outcome: dict[str, str] = {}
     if "segments" in due:
-        outcome |= _judge_all(stage, segment_customers.train(stage.week))
+        outcome |= _judge_all(stage, segment_customers.train(stage.week), {})
     segments = current_segments(stage)
-    new_segments = any(version for version in outcome.values())
-    if "recommend" in due or new_segments:
-        outcome |= _judge_all(stage, recommend_products.train(stage.week, segments))
+    boards = champion_leaderboards(stage, segments)
+    if "recommend" in due or any(outcome.values()):
+        before = {model: _metrics(board) for model, board in boards.items()}
+        outcome |= _judge_all(stage, recommend_products.train(stage.week, segments), before)
     else:
-        _store_leaderboard(stage, segments)
+        _store(stage, "leaderboard", list(boards.values()))
     if "credit" in due:
-        outcome |= _judge_all(stage, score_credit.train(stage.week))
+        outcome |= _judge_all(stage, score_credit.train(stage.week), {})
     return {
         "promoted": {model: version for model, version in outcome.items() if version},
         "kept": sorted(model for model, version in outcome.items() if not version),
@@ -112,8 +116,52 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
 
 def evaluate_champions(stage: Stage) -> dict[str, Any]:
     """Measure the recommenders on this week's holdout without training any for publication."""
-    rows = _store_leaderboard(stage, current_segments(stage))
+    boards = champion_leaderboards(stage, current_segments(stage))
+    _store(stage, "leaderboard", list(boards.values()))
+    rows = sum(board.num_rows for board in boards.values())
     return {"promoted": {}, "leaderboard_rows": rows, "untrainable": _untrainable_before(stage)}
+
+
+def champion_leaderboards(stage: Stage, segments: pa.Table) -> dict[str, pa.Table]:
+    """Return this week's leaderboard of each scenario that has a champion, with its parameters.
+
+    The champion is the recommender in force, not the one that happens to lead this week. A
+    scenario without acquisitions on the holdout has no leaderboard.
+    """
+    champions = {
+        model: found
+        for model in offered_models(stage.week)["recommend"]
+        if (found := _champion_before(stage, model)) is not None
+    }
+    if not champions:
+        return {}
+    parameters = {
+        model.removeprefix("recommend."): AlsParameters(**found.manifest["parameters"]["als"])
+        for model, found in champions.items()
+        if "als" in found.manifest["parameters"]
+    }
+    try:
+        trained = recommend_products.train(stage.week, segments, als=parameters)
+    except NoAcquisitionsError as error:
+        log.warning("%s", error)
+        return {}
+    return {
+        c.model: _with_champion(c.leaderboard, champions[c.model].manifest["parameters"])
+        for c in trained
+        if c.model in champions and c.leaderboard is not None and c.leaderboard.num_rows
+    }
+
+
+def _with_champion(board: pa.Table, parameters: Mapping[str, Any]) -> pa.Table:
+    in_force = pc.equal(board["recommender"], parameters["recommender"])
+    place = board.schema.get_field_index("champion")
+    return board.set_column(place, board.schema.field(place), in_force)
+
+
+def _metrics(board: pa.Table) -> dict[str, float]:
+    """Return the figures of the recommender in force; none where it cannot stand any more."""
+    rows = board.filter(board["champion"]).to_pylist()
+    return {name: v for row in rows for name, v in row.items() if isinstance(v, float)}
 
 
 def offered_models(week: Week) -> dict[str, list[str]]:
@@ -182,19 +230,25 @@ def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=OPS_TABLES["drift"].schema)
 
 
-def _judge_all(stage: Stage, challengers: list[Challenger]) -> dict[str, str]:
-    """Keep, judge and record challengers; return the promoted version of each, or ""."""
-    evidence = {
-        "trial": [c.trials for c in challengers if c.trials is not None],
-        "leaderboard": [c.leaderboard for c in challengers if c.leaderboard is not None],
-    }
-    for table, found in evidence.items():
-        if found:
-            ledger.append(stage.mart, stage.fence, table, pa.concat_tables(found))
-    return {challenger.model: _judge(stage, challenger) for challenger in challengers}
+def _judge_all(
+    stage: Stage, challengers: list[Challenger], champions: Mapping[str, Mapping[str, float]]
+) -> dict[str, str]:
+    """Keep, judge and record challengers; return the promoted version of each, or "".
+
+    `champions` has the champions' figures on the challengers' holdout, as far as known.
+    """
+    _store(stage, "trial", [c.trials for c in challengers])
+    _store(stage, "leaderboard", [c.leaderboard for c in challengers])
+    return {c.model: _judge(stage, c, champions.get(c.model)) for c in challengers}
 
 
-def _judge(stage: Stage, challenger: Challenger) -> str:
+def _store(stage: Stage, table: str, parts: Sequence[pa.Table | None]) -> None:
+    found = [rows for rows in parts if rows is not None]
+    if found:
+        ledger.append(stage.mart, stage.fence, table, pa.concat_tables(found))
+
+
+def _judge(stage: Stage, challenger: Challenger, champion: Mapping[str, float] | None) -> str:
     week, model = stage.week, challenger.model
     reference: dict[str, Histogram] = {}
     for table in drift_features(week, model):
@@ -224,7 +278,7 @@ def _judge(stage: Stage, challenger: Challenger) -> str:
     )
     ledger.record_model_version(stage.mart, stage.fence, version)
     before = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
-    decision = decide(model, challenger.metrics, before.metrics if before else None)
+    decision = decide(model, challenger.metrics, champion or (before.metrics if before else None))
     ledger.record_promotion(
         stage.mart,
         stage.fence,
