@@ -7,7 +7,7 @@ import pytest
 from passbook.errors import InputError
 from passbook.promotion import decide
 
-GOOD = {"auc": 0.80, "expected_calibration_error": 0.01}
+GOOD = {"roc_auc": 0.80, "expected_calibration_error": 0.01}
 
 
 def test_the_first_model_is_promoted() -> None:
@@ -29,8 +29,8 @@ def test_a_draw_within_the_tolerance_goes_to_the_challenger(
 @pytest.mark.parametrize(
     "metrics",
     [
-        {**GOOD, "auc": 0.49},
-        {**GOOD, "auc": math.nan},
+        {**GOOD, "roc_auc": 0.49},
+        {**GOOD, "roc_auc": math.nan},
         {**GOOD, "expected_calibration_error": 0.06},
         {**GOOD, "expected_calibration_error": math.nan},
     ],

@@ -44,9 +44,9 @@ RULES: Final[dict[str, Rule]] = {
     "recommend": Rule("mrr", tolerance=0.005),
     "credit.style": Rule("roc_auc", tolerance=0.01, least={"roc_auc": 0.5}),
     "credit.default": Rule(
-        "auc",
+        "roc_auc",
         tolerance=0.01,
-        least={"auc": 0.5},
+        least={"roc_auc": 0.5},
         most={"expected_calibration_error": 0.05},
     ),
 }

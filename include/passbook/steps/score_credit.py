@@ -82,15 +82,24 @@ def read_features(week: Week, at: date | None = None) -> pa.Table:
 def train(week: Week) -> list[Challenger]:
     """Train the style classifier and the default-risk model.
 
+    Outcomes that cannot be learnt from (none yet, or all alike: E501, kept in the log) give no
+    challenger. The champions stay, and the other domains of the retraining go on.
+
     Raises
     ------
-    OutcomeError
-        E501 when there are no outcomes yet, or (nearly) all of them are alike.
     FutureRowError
         E104 when an outcome was observed after the base date.
     """
     if not offered(week):
         return []
+    try:
+        return _train(week)
+    except OutcomeError as error:
+        log.warning("Credit models are not trained: %s", error)
+        return []
+
+
+def _train(week: Week) -> list[Challenger]:
     names = features.names({name for name in features.FEATURES if week.offers(name)})
     earlier, later = (
         _sample(_outcomes(week, at), read_features(week, at), names)

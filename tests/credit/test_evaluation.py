@@ -1,0 +1,56 @@
+"""Figures counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from passbook.credit.evaluation import (
+    check_outcomes,
+    class_metrics,
+    discrimination,
+    kolmogorov_smirnov,
+    lift_table,
+    risk_metrics,
+)
+from passbook.errors import OutcomeError
+
+RISK = np.array([0.1, 0.2, 0.3, 0.4])
+BAD = np.array([False, False, True, True])
+
+
+def test_perfect_and_reversed_rankings() -> None:
+    assert discrimination(RISK, BAD) == {"roc_auc": 1.0, "gini": 1.0, "ks": 1.0}
+    assert discrimination(-RISK, BAD)["gini"] == -1.0
+
+
+def test_ks_ignores_the_order_inside_a_tie() -> None:
+    assert kolmogorov_smirnov(np.zeros(4), BAD) == pytest.approx(0.0)
+    assert kolmogorov_smirnov(np.array([1, 2, 2, 3]), np.array([0, 0, 1, 1], bool)) == 0.5
+
+
+def test_lift_by_hand() -> None:
+    rows = lift_table(RISK, BAD, bins=2)
+    assert [row["lift"] for row in rows] == [2.0, 0.0]
+    assert [row["captured"] for row in rows] == [1.0, 1.0]
+
+
+def test_brier_by_hand() -> None:
+    found = risk_metrics(np.array([0.0, 0.5, 1.0, 0.5]), BAD)
+    assert found["brier"] == pytest.approx(0.125)
+    assert found["default_rate"] == 0.5
+
+
+def test_class_figures_by_hand() -> None:
+    probability = np.eye(2)[[0, 0, 1, 1]]
+    found = class_metrics(probability, np.array([0, 1, 1, 1]), 2)
+    assert found["accuracy"] == 0.75
+    assert found["confusion_matrix"] == [[1, 0], [1, 2]]
+    assert found["precision"] == pytest.approx((0.5 + 1.0) / 2)
+    assert found["recall"] == pytest.approx((1.0 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("bad", [np.zeros(100, bool), np.ones(100, bool), np.array([], bool)])
+def test_one_kind_of_outcome_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(OutcomeError, match="E501"):
+        check_outcomes(bad)

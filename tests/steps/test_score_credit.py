@@ -1,0 +1,246 @@
+"""The credit stage on a real Hive and a real mart: trained, promoted, scored, published."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+
+from credit.planted import PlantedBank, planted_bank
+from passbook import artifacts, hive, ledger, mart
+from passbook.base_date import observation_dates
+from passbook.contracts import STYLES, WORK_TABLES
+from passbook.errors import FutureRowError, NoChampionError
+from passbook.settings import Settings
+from passbook.sources import Source
+from passbook.steps import score_credit
+from passbook.steps.stage import Stage
+from passbook.steps.week import Week
+
+pytestmark = [pytest.mark.hive, pytest.mark.postgres]
+
+BASE_DATE = date(2022, 12, 4)
+EARLIER, LATER = observation_dates(BASE_DATE)
+CUSTOMERS = 4000
+SOURCE = f"credit_{os.getpid()}_test"
+HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
+              pa.int32(): "INT", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def banks() -> dict[date, PlantedBank]:
+    """A bank a date, each with other customers' luck."""
+    return {
+        day: planted_bank(CUSTOMERS, seed, day)
+        for seed, day in enumerate((EARLIER, LATER, BASE_DATE))
+    }
+
+
+@pytest.fixture(scope="module")
+def open_hive(hive_url: str) -> Iterator[hive.Hive]:
+    """Hive with an empty database of work tables."""
+    with hive.connect(hive_url) as connection:
+        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+        yield connection
+        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
+
+
+@pytest.fixture(scope="module")
+def week(
+    open_hive: hive.Hive,
+    banks: dict[date, PlantedBank],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Week:
+    """The week's work tables in Hive, for the base date and both observation dates."""
+    folder = tmp_path_factory.mktemp("work")
+    folder.parent.chmod(0o755)
+    partitions = {
+        (name, day): table for day, bank in banks.items() for name, table in bank.tables.items()
+    }
+    outcomes = [banks[day].outcomes(day) for day in (EARLIER, LATER)]
+    partitions["credit_outcome", BASE_DATE] = pa.concat_tables(outcomes)
+    for (name, day), table in partitions.items():
+        _add_partition(open_hive, folder / name / day.isoformat(), name, day, table)
+    source = Source(SOURCE, folder, {name: "" for name, day in partitions if day == BASE_DATE})
+    settings = Settings(home=folder, source=SOURCE)
+    fingerprints = {key: f"{key[0]} {key[1]}" for key in partitions}
+    return Week(BASE_DATE, settings, open_hive, source, fingerprints)
+
+
+def _add_partition(
+    open_hive: hive.Hive, folder: Path, name: str, day: date, table: pa.Table
+) -> None:
+    folder.mkdir(parents=True)
+    pq.write_table(table, folder / "part.parquet")
+    place = f"work_{SOURCE}.{name}"
+    columns = ", ".join(
+        f"{field.name} {HIVE_TYPES[field.type]}" for field in WORK_TABLES[name].schema
+    )
+    open_hive.execute(
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {place} ({columns})"
+        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
+        f" LOCATION '{folder.parent.as_uri()}'"
+    )
+    open_hive.execute(
+        f"ALTER TABLE {place} ADD PARTITION (base_date='{day}') LOCATION '{folder.as_uri()}'"
+    )
+
+
+@pytest.fixture(scope="module")
+def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
+    """The loader's connection to a migrated mart."""
+    database = urlsplit(postgres_database).path.removeprefix("/")
+    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
+    mart.migrate(given.owner)
+    with closing(mart.connect(given.loader)) as connection:
+        yield connection
+    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for address in (given.owner, given.loader, given.analyst):
+            login = sql.Identifier(urlsplit(address).username or "")
+            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+@pytest.fixture(scope="module")
+def challengers(week: Week) -> list[score_credit.Challenger]:
+    """Both models, trained once."""
+    return score_credit.train(week)
+
+
+@pytest.fixture(scope="module")
+def published(
+    week: Week, loader: Connection, challengers: list[score_credit.Challenger]
+) -> list[dict[str, object]]:
+    """What the stage returned, run twice with promoted models."""
+    retrain = ledger.begin_stage(loader, "retrain_models", BASE_DATE, "test")
+    for challenger in challengers:
+        _promote(loader, retrain, week.settings, challenger)
+    return [score_credit.work(_stage(week, loader)) for _ in range(2)]
+
+
+def _stage(week: Week, loader: Connection) -> Stage:
+    fence = ledger.begin_stage(loader, "score_credit", week.base_date, "test")
+    return Stage(week, loader, fence, week.settings)
+
+
+def _promote(
+    loader: Connection,
+    fence: ledger.Fence,
+    settings: Settings,
+    challenger: score_credit.Challenger,
+) -> None:
+    written = artifacts.write(
+        settings.artifacts, challenger.model, BASE_DATE, challenger.files, {"metrics": {}}
+    )
+    version = ledger.ModelVersion(
+        challenger.model, written.version, BASE_DATE, written.manifest_sha256,
+        dict(challenger.parameters), dict(challenger.metrics),
+    )  # fmt: skip
+    ledger.record_model_version(loader, fence, version)
+    ledger.record_promotion(
+        loader, fence, challenger.model, written.version, promoted=True, reason="test", figures={}
+    )
+
+
+def _rows(loader: Connection, query: str) -> list[tuple[object, ...]]:
+    with loader.cursor() as cursor:
+        cursor.execute(query)
+        found = cursor.fetchall()
+    loader.commit()
+    return found
+
+
+def test_no_champion_is_said_and_nothing_is_published(week: Week, loader: Connection) -> None:
+    with pytest.raises(NoChampionError, match=r"E601.*credit\.style"):
+        score_credit.work(_stage(week, loader))
+    assert _rows(loader, "SELECT count(*) FROM mart.credit_score") == [(0,)]
+
+
+def test_both_models_are_trained_and_judged(challengers: list[score_credit.Challenger]) -> None:
+    style, default = challengers
+    assert (style.model, default.model) == ("credit.style", "credit.default")
+    assert style.parameters["labels"] == "bank"
+    assert style.metrics["f1"] > 0.8
+    assert default.metrics["roc_auc"] > 0.65
+    assert default.metrics["rows"] == CUSTOMERS
+    assert all(not name.endswith((".pkl", ".joblib")) for c in challengers for name in c.files)
+
+
+def test_training_again_gives_the_same_bytes(
+    week: Week, challengers: list[score_credit.Challenger]
+) -> None:
+    one_thread = week.settings.model_copy(update={"threads": 1})
+    again = score_credit.train(Week(BASE_DATE, one_thread, week.hive, week.source))
+    assert [challenger.files for challenger in again] == [c.files for c in challengers]
+
+
+def test_every_customer_is_scored_once(
+    published: list[dict[str, object]], loader: Connection, banks: dict[date, PlantedBank]
+) -> None:
+    assert published[0]["rows"] == CUSTOMERS
+    assert published[0] == published[1]
+    rows = _rows(
+        loader,
+        "SELECT customer_id, style, style_probability, default_probability, credit_index, band,"
+        " reasons FROM mart.credit_score ORDER BY customer_id",
+    )
+    ids = sorted(banks[BASE_DATE].tables["customer"]["customer_id"].to_pylist())
+    assert [row[0] for row in rows] == ids
+    assert {row[1] for row in rows} == set(STYLES)
+    assert all(row[6] for row in rows)
+
+
+def test_index_follows_the_planted_risk(
+    published: list[dict[str, object]], loader: Connection, banks: dict[date, PlantedBank]
+) -> None:
+    assert published
+    found = dict(_rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score"))
+    bank = banks[BASE_DATE]
+    index = [found[name] for name in bank.tables["customer"]["customer_id"].to_pylist()]
+    assert np.corrcoef(index, bank.log_odds)[0, 1] < -0.7
+
+
+def test_source_without_credit_has_nothing_to_do(week: Week, loader: Connection) -> None:
+    without = Week(
+        BASE_DATE,
+        week.settings,
+        week.hive,
+        Source(SOURCE, week.source.folder, {"customer": "", "insurance_holding": ""}),
+    )
+    assert score_credit.train(without) == []
+    figures = score_credit.work(_stage(without, loader))
+    assert figures == {"table": "credit_score", "rows": 0, "nothing_to_do": True}
+
+
+def test_no_outcomes_yet_gives_no_challenger(
+    week: Week, open_hive: hive.Hive, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    young = date(2023, 3, 5)
+    empty = WORK_TABLES["credit_outcome"].schema.empty_table()
+    _add_partition(open_hive, tmp_path / "none", "credit_outcome", young, empty)
+    with caplog.at_level(logging.WARNING):
+        assert score_credit.train(Week(young, week.settings, week.hive, week.source)) == []
+    assert "E501" in caplog.text
+
+
+def test_outcome_after_the_base_date_is_refused(
+    week: Week, open_hive: hive.Hive, banks: dict[date, PlantedBank], tmp_path: Path
+) -> None:
+    old = date(2022, 11, 27)
+    future = banks[LATER].outcomes(date(2022, 12, 3))
+    _add_partition(open_hive, tmp_path / "future", "credit_outcome", old, future)
+    with pytest.raises(FutureRowError, match="E104"):
+        score_credit.train(Week(old, week.settings, week.hive, week.source))
