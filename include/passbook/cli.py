@@ -46,10 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     parsed = _parser(given).parse_args(given)
-    logging.basicConfig(
-        level=logging.DEBUG if parsed.verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    _log_to_stderr(logging.DEBUG if parsed.verbose else logging.WARNING)
     try:
         return int(parsed.run(parsed))
     except PassbookError as error:
@@ -58,6 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _log_to_stderr(level: int) -> None:
+    """Show records from `level` on, whatever level a library gave its own logger."""
+    handler = logging.StreamHandler()
+    handler.setLevel(level)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _parser(given: Sequence[str]) -> argparse.ArgumentParser:

@@ -1,0 +1,65 @@
+# Passbook: `make help` lists what there is.
+
+PYTHON ?= python3.11
+SOURCE ?= demo
+DATA ?=
+CUSTOMERS ?= 50000
+BIN := .venv/bin
+CODE := include dags plugins tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stop status test check fix lock
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo "  make demo SOURCE=insurance_purchases DATA=<folder>   the weeks of a real insurer's files"
+
+demo: .venv/installed ## Install, start the servers, fill a demo bank, run its week, show what it says
+	@$(BIN)/passbook demo --source $(SOURCE) --customers $(CUSTOMERS) $(if $(DATA),--data $(DATA))
+
+stop: ## Stop the servers that `make demo` left running
+	@if [ -x $(BIN)/passbook ]; then $(BIN)/passbook stop; else echo "Nothing is installed."; fi
+
+status: .venv/installed ## Tell which servers run, and where
+	@$(BIN)/passbook status
+
+test: .venv/installed-dev ## Run all tests, on real servers
+	$(BIN)/pytest
+
+check: .venv/installed-dev ## Format, lint and types; changes nothing
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+
+fix: .venv/installed-dev ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+lock: .venv/installed-dev ## Resolve the dependencies anew into the pinned, hashed requirements
+	$(BIN)/uv pip compile $(LOCK) requirements-installer.in -o requirements-installer.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+
+LOCK := --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet --upgrade
+
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+EDITABLE = $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+
+.venv/python: requirements-installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 is needed; make PYTHON=/path/to/python3.11 names another one." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements-installer.txt
+	@touch $@
+
+.venv/installed: .venv/python requirements.txt pyproject.toml
+	$(INSTALL) -r requirements.txt
+	$(EDITABLE)
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(INSTALL) -r requirements-dev.txt
+	@touch $@
