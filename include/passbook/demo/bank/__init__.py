@@ -1,0 +1,1 @@
+"""The demo bank: simulated customers, products and money, with planted truths."""

@@ -1,0 +1,275 @@
+"""Purchases of products: the history a bank starts with, then month by month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from passbook.demo.bank import groups
+from passbook.demo.bank.calendar import NEVER, Calendar
+from passbook.demo.bank.catalogue import DEPOSIT, FAMILIES, INSURANCE, LINES, Shelf
+from passbook.demo.bank.customers import Population, pick
+from passbook.demo.bank.plan import Plan
+from passbook.demo.bank.preferences import (
+    FIRST_ACCOUNT_BONUS,
+    NO_LINE,
+    Choosers,
+    purchase_probabilities,
+    utilities,
+)
+
+HISTORY_MONTHS = 36
+MOST_HISTORIC_PURCHASES = 8
+REPEAT_SHARE = 0.12
+"""Share of purchases that renew the family's last product instead of choosing a new one."""
+CROSS_FAMILY_RATE = 0.45
+"""Purchase rate of customers without the family, relative to those who have it."""
+
+_TERMS = {
+    "HD": ((182, 365, 730), (0.20, 0.55, 0.25), 0.08),
+    "DD": ((365, 730, 1095), (0.50, 0.30, 0.20), 0.15),
+}
+_MEAN_YEARS = {"deposit": 25.0, "insurance": 12.0, "fund": 3.0, "card": 8.0}
+_IS_DEMAND = np.array([line.kind_code == "SD" for line in LINES])
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Purchases of one family, sorted by customer and day; arrays of (purchases,).
+
+    `customer` counts inside the block, `product` inside the family's shelf. `closed` is `NEVER`
+    for what is still held on the last simulated day.
+    """
+
+    customer: NDArray[np.int32]
+    product: NDArray[np.int16]
+    opened: NDArray[np.int32]
+    closed: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """First purchases of a product in one month, with what the chooser's odds were.
+
+    `probability` is (choices, products); a model that knew everything would rank by it.
+    """
+
+    family: str
+    customer: NDArray[np.int32]
+    product: NDArray[np.int16]
+    probability: NDArray[np.float32]
+
+
+@dataclass
+class _State:
+    """What a block's customers have bought so far."""
+
+    ever: dict[str, NDArray[np.bool_]]
+    last_product: dict[str, NDArray[np.int16]]
+    last_line: NDArray[np.int8]
+    last_day: NDArray[np.int32]
+    events: dict[str, list[tuple[NDArray[np.int32], ...]]] = field(default_factory=dict)
+
+    def record(
+        self,
+        shelf: Shelf,
+        customer: NDArray[np.int32],
+        product: NDArray[np.int16],
+        day: NDArray[np.int32],
+    ) -> None:
+        self.ever[shelf.family][customer, product] = True
+        self.last_product[shelf.family][customer] = product
+        later = day >= self.last_day[customer]
+        self.last_line[customer[later]] = shelf.line[product[later]]
+        self.last_day[customer[later]] = day[later]
+        self.events[shelf.family].append((customer, product.astype(np.int32), day))
+
+
+def simulate_purchases(
+    plan: Plan, population: Population
+) -> tuple[dict[str, Purchases], list[Choices]]:
+    """Return every family's purchases, and the choices made in the holdout month."""
+    shelves, calendar = plan.shelves, plan.calendar
+    state = _State(
+        ever={f: np.zeros((len(population), len(s.codes)), bool) for f, s in shelves.items()},
+        last_product={f: np.full(len(population), -1, np.int16) for f in shelves},
+        last_line=np.full(len(population), NO_LINE, np.int8),
+        last_day=np.full(len(population), np.iinfo(np.int32).min, np.int32),
+        events={f: [] for f in shelves},
+    )
+    rng = plan.stream(population.block, "families")
+    share = groups.FAMILY_SHARE[:, population.deposit_group]
+    wants = rng.random(share.shape) < share
+    # A customer has at least one product at the bank: most often a deposit or a policy.
+    none = np.flatnonzero(~wants.any(axis=0))
+    wants[rng.integers(0, 2, len(none)), none] = True
+    _historic_purchases(plan, population, wants, state)
+    observed: list[Choices] = []
+    for month in range(calendar.months):
+        choices = _month_of_purchases(plan, population, wants, month, state)
+        if month == plan.holdout_month:
+            observed = choices
+    rng = plan.stream(population.block, "closures")
+    return {f: _close(state.events[f], shelves[f], rng, calendar) for f in FAMILIES}, observed
+
+
+def _group_of(population: Population, family: str) -> NDArray[np.int8]:
+    return population.insurance_group if family == INSURANCE else population.deposit_group
+
+
+def _historic_purchases(
+    plan: Plan, population: Population, wants: NDArray[np.bool_], state: _State
+) -> None:
+    """Draw what was bought before the first simulated month, in order of time per customer."""
+    calendar = plan.calendar
+    rng = plan.stream(population.block, "history")
+    known = population.joined < calendar.start
+    since = np.maximum(population.joined, calendar.start - HISTORY_MONTHS * 30)
+    months = np.maximum(calendar.start - since, 0) / 30.44
+    customer, day, family = [], [], []
+    for f in range(len(FAMILIES)):
+        buyers = np.flatnonzero(wants[f] & known).astype(np.int32)
+        rate = groups.PURCHASE_RATE[f, population.deposit_group[buyers]]
+        more = rng.poisson(rate * months[buyers]).clip(0, MOST_HISTORIC_PURCHASES - 1)
+        again = np.repeat(buyers, more)
+        joined = population.joined[buyers]
+        # The first deposit comes with the customer, the first of another family some time later.
+        delay = 0.0 if FAMILIES[f] == DEPOSIT else rng.random(len(buyers))
+        first = joined + (delay * (calendar.start - joined)).astype(np.int32)
+        left = (calendar.start - since[again]) * rng.random(len(again))
+        customer += [buyers, again]
+        day += [first, since[again] + left.astype(np.int32)]
+        family.append(np.full(len(buyers) + len(again), f, np.int8))
+    who, when, what = np.concatenate(customer), np.concatenate(day), np.concatenate(family)
+    order = np.lexsort((what, when, who))
+    who, when, what = who[order], when[order], what[order]
+    turn = np.arange(len(who)) - np.searchsorted(who, who)
+    for r in range(int(turn.max(initial=-1)) + 1):
+        for f, name in enumerate(FAMILIES):
+            at = np.flatnonzero((turn == r) & (what == f))
+            on = when[at].astype(np.int32)
+            view = _View(on, on, 6, 0.0)
+            drawn = _draw(_Buyers(population, who[at]), plan.shelves[name], rng, state, view)
+            state.record(plan.shelves[name], drawn.customer, drawn.product, on[drawn.kept])
+
+
+def _month_of_purchases(
+    plan: Plan, population: Population, wants: NDArray[np.bool_], month: int, state: _State
+) -> list[Choices]:
+    """Draw a month's purchases; all choices of the month see what was known at its beginning."""
+    calendar = plan.calendar
+    rng = plan.stream(population.block, "purchases", calendar.names[month])
+    first, last = int(calendar.first[month]), int(calendar.last[month])
+    view = _View(first, last, int(calendar.number[month]), float(plan.drift[month]))
+    known = population.joined < first
+    joins = (population.joined >= first) & (population.joined <= last)
+    part = (last - first + 1) / 30.44
+    drawn: list[tuple[_Drawn, NDArray[np.int32]]] = []
+    for f, name in enumerate(FAMILIES):
+        rate = groups.PURCHASE_RATE[f, population.deposit_group] * part
+        rate = rate * np.where(state.last_product[name] >= 0, 1.0, CROSS_FAMILY_RATE)
+        buys = (known & (rng.random(len(population)) < rate)) | (joins & wants[f])
+        customer = np.flatnonzero(buys).astype(np.int32)
+        day = rng.integers(first, last + 1, len(customer))
+        day = np.where(joins[customer], population.joined[customer], day)
+        found = _draw(_Buyers(population, customer), plan.shelves[name], rng, state, view)
+        drawn.append((found, day[found.kept].astype(np.int32)))
+    choices = []
+    for name, (found, bought_on) in zip(FAMILIES, drawn, strict=True):
+        state.record(plan.shelves[name], found.customer, found.product, bought_on)
+        met = found.is_new & known[found.customer]
+        odds = found.probability[met].astype(np.float32)
+        choices.append(Choices(name, found.customer[met], found.product[met], odds))
+    return choices
+
+
+class _View(NamedTuple):
+    """What choices look at: days of sale and age, season, drift. Days may be (n,) or one."""
+
+    first: NDArray[np.int32] | int
+    last: NDArray[np.int32] | int
+    month: int
+    drift: float
+
+
+class _Buyers(NamedTuple):
+    """Customers of a population who buy now."""
+
+    population: Population
+    customer: NDArray[np.int32]
+
+
+class _Drawn(NamedTuple):
+    """Products drawn for those customers, among the asked, to whom one is sold (`kept`)."""
+
+    customer: NDArray[np.int32]
+    product: NDArray[np.int16]
+    probability: NDArray[np.float64]
+    is_new: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+
+def _draw(
+    buyers: _Buyers,
+    shelf: Shelf,
+    rng: np.random.Generator,
+    state: _State,
+    view: _View,
+) -> _Drawn:
+    """Draw a product for each buyer."""
+    population, customer = buyers
+    age = (view.first - population.birth[customer]) / 365.2425
+    choosers = Choosers(
+        _group_of(population, shelf.family)[customer], age, state.last_line[customer]
+    )
+    utility = utilities(shelf, choosers, view.month, view.drift)
+    if shelf.family == DEPOSIT:
+        newcomer = state.last_product[DEPOSIT][customer] < 0
+        utility[np.ix_(newcomer, _IS_DEMAND[shelf.line])] += FIRST_ACCOUNT_BONUS
+    sold = _on_sale(shelf, view) & _age_fits(shelf, age)
+    ever = state.ever[shelf.family][customer]
+    probability = purchase_probabilities(utility, sold & ~ever)
+    product = pick(rng, probability).astype(np.int16)
+    is_new = probability.sum(axis=1) > 0
+    previous = state.last_product[shelf.family][customer]
+    again = (previous >= 0) & (rng.random(len(customer)) < REPEAT_SHARE)
+    again &= np.broadcast_to(sold, ever.shape)[np.arange(len(customer)), previous]
+    product = np.where(again, previous, product)
+    is_new &= ~again
+    kept = again | is_new
+    return _Drawn(customer[kept], product[kept], probability[kept], is_new[kept], kept)
+
+
+def _on_sale(shelf: Shelf, view: _View) -> NDArray[np.bool_]:
+    first, last = np.atleast_1d(view.first)[:, None], np.atleast_1d(view.last)[:, None]
+    return np.asarray((shelf.sale_start <= first) & (shelf.sale_end >= last))
+
+
+def _age_fits(shelf: Shelf, age: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((age[:, None] >= shelf.min_age) & (age[:, None] < shelf.max_age))
+
+
+def _close(
+    events: list[tuple[NDArray[np.int32], ...]],
+    shelf: Shelf,
+    rng: np.random.Generator,
+    calendar: Calendar,
+) -> Purchases:
+    """Sort a family's purchases and draw when each ends: at its term, early, or after years."""
+    customer, product, opened = (np.concatenate(parts) for parts in zip(*events, strict=True))
+    order = np.lexsort((product, opened, customer))
+    customer, product, opened = customer[order], product[order], opened[order]
+    years = _MEAN_YEARS[shelf.family]
+    lasts = rng.standard_exponential(len(customer)) * years * 365.25 + 30
+    kind = np.array([LINES[line].kind_code for line in shelf.line])[product]
+    for code, (terms, shares, early_share) in _TERMS.items():
+        at = np.flatnonzero(kind == code)
+        term = rng.choice(terms, len(at), p=shares).astype(float)
+        early = rng.random(len(at)) < early_share
+        lasts[at] = np.where(early, 30 + (term - 30) * rng.random(len(at)), term)
+    closed = opened + np.minimum(lasts, 20_000).astype(np.int32)
+    closed = np.where(closed > calendar.end, NEVER, closed)
+    return Purchases(customer, product.astype(np.int16), opened, closed.astype(np.int32))

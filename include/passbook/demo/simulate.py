@@ -1,0 +1,79 @@
+"""``passbook simulate``: write the demo bank's source tables and register them in Hive."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+
+from passbook import hive, settings
+from passbook.base_date import newest_base_date
+from passbook.demo import load
+from passbook.demo.bank.defects import DEFECTS, inject
+from passbook.demo.bank.drift import DRIFTS, Drift
+from passbook.demo.bank.simulation import Simulated, simulate
+from passbook.errors import InputError, SettingsError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--customers", type=int, default=50_000, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE",
+                        help="Last simulated day (default: the last Sunday).")  # fmt: skip
+    parser.add_argument("--months", type=int, default=30, help="Calendar months (30).")
+    parser.add_argument("--folder", type=Path,
+                        help="Where the files go (default: demo/ in PASSBOOK_HOME).")  # fmt: skip
+    parser.add_argument("--database", help="Hive database (default: the demo source's).")
+    parser.add_argument("--files-only", action="store_true", help="Do not register in Hive.")
+    parser.add_argument("--drift", choices=DRIFTS, default="sudden",
+                        help="How a drift sets in (with --drift-from).")  # fmt: skip
+    parser.add_argument("--drift-from", type=date.fromisoformat, metavar="DATE",
+                        help="Change the customers' behaviour from this day on.")  # fmt: skip
+    parser.add_argument("--defect", action="append", default=[], choices=DEFECTS,
+                        help="Spoil the tables, for rehearsal; may be repeated.")  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate, register unless told not to, and say what was written."""
+    chosen = settings.load()
+    begun = perf_counter()
+    drift = Drift(arguments.drift, arguments.drift_from) if arguments.drift_from else None
+    folder = arguments.folder or chosen.home / "demo"
+    written = simulate(
+        folder,
+        customers=arguments.customers,
+        seed=arguments.seed,
+        end=arguments.end or newest_base_date(),
+        months=arguments.months,
+        threads=chosen.threads,
+        drift=drift,
+    )
+    for defect in arguments.defect:
+        inject(defect, folder)
+    rows = sum(written.rows.values())
+    print(f"{rows:,} rows in {perf_counter() - begun:.1f} s: {written.tables}")
+    if not arguments.files_only:
+        _register(chosen, folder, arguments.database or "demo")
+    return 0
+
+
+def fill(
+    home: Path, hive_url: str, *, customers: int, seed: int, end: date, threads: int
+) -> Simulated:
+    """Simulate the demo bank in ``home/demo`` and register it, for the demo."""
+    written = simulate(home / "demo", customers=customers, seed=seed, end=end, threads=threads)
+    with hive.connect(hive_url) as connection:
+        load.register(connection, home / "demo")
+    return written
+
+
+def _register(chosen: settings.Settings, folder: Path, database: str) -> None:
+    if chosen.hive_url is None:
+        raise SettingsError("PASSBOOK_HIVE_URL is not set and no stack runs: no Hive to fill.")
+    if not database.isidentifier():
+        raise InputError(f"{database!r} is no name of a Hive database.")
+    with hive.connect(chosen.hive_url.get_secret_value()) as connection:
+        load.register(connection, folder, database)
+    print(f"Registered in Hive: {database}")
