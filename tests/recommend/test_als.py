@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
+from scipy.sparse import csr_matrix
+
+from passbook.errors import GridError, InteractionError, MemoryNeedError
+from passbook.recommend.als import AlternatingLeastSquares
+
+SETTINGS: dict[str, Any] = {"factors": 8, "regularization": 0.5, "alpha": 3.0}
+
+
+def _matrix(customers: int = 800, products: int = 30, *, bucketed: bool = False) -> csr_matrix:
+    rng = np.random.default_rng(3)
+    entries = customers * 3
+    values = rng.integers(1, 4, entries) / 4 if bucketed else 0.1 + rng.random(entries)
+    rows, columns = rng.integers(0, customers, entries), rng.integers(0, products, entries)
+    matrix = csr_matrix((values.astype(np.float32), (rows, columns)), (customers, products))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _direct_loss(model: AlternatingLeastSquares, matrix: csr_matrix) -> float:
+    """Return the objective by its definition, over every cell."""
+    c = model.alpha * matrix.toarray()
+    p = (c > 0).astype(float)
+    x, y = model.user_factors.astype(np.float64), model.item_factors
+    error = np.where(p > 0, c, 1.0) * (p - x @ y.T) ** 2
+    loss = error.sum() + model.regularization * ((x**2).sum() + (y**2).sum())
+    return float(loss / np.where(p > 0, c, 1.0).sum())
+
+
+def test_the_objective_is_that_of_the_definition() -> None:
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=3), _matrix()
+    model.fit(matrix)
+    assert model.objective() == pytest.approx(_direct_loss(model, matrix), rel=1e-5)
+
+
+def test_it_ends_at_the_objective_of_implicit() -> None:
+    """Exact steps from the same start lead both to the same place."""
+    matrix = _matrix()
+    ours = AlternatingLeastSquares(**SETTINGS, iterations=40)
+    ours.fit(matrix)
+    theirs = ImplicitALS(
+        **SETTINGS, iterations=40, use_cg=False, num_threads=1, dtype=np.float64, random_state=0
+    )
+    start = np.random.default_rng(0).random((matrix.shape[1], SETTINGS["factors"])) * 0.01
+    theirs.item_factors = start
+    theirs.fit(matrix, show_progress=False)
+    there = AlternatingLeastSquares(**SETTINGS)
+    there.item_factors = theirs.item_factors
+    there._user_factors = theirs.user_factors
+    assert ours.objective() == pytest.approx(_direct_loss(there, matrix), rel=1e-4)
+
+
+def test_equal_rows_are_solved_once_with_the_same_result() -> None:
+    matrix = _matrix(bucketed=True)
+    doubled = csr_matrix(np.vstack([matrix.toarray()] * 2))
+    once = AlternatingLeastSquares(**SETTINGS, iterations=4)
+    once.fit(doubled)
+    assert len(once._fitted().count) < matrix.shape[0]
+    spread = doubled.toarray() * (1 + 1e-6 * np.arange(doubled.shape[0]))[:, None]
+    each = AlternatingLeastSquares(**SETTINGS, iterations=4)
+    each.fit(csr_matrix(spread))
+    assert once.item_factors == pytest.approx(each.item_factors, rel=0.05, abs=0.01)
+    assert once.user_factors[0] == pytest.approx(once.user_factors[matrix.shape[0]])
+
+
+def test_any_number_of_threads_gives_the_same_factors() -> None:
+    matrix, found = _matrix(), []
+    before = numba.get_num_threads()
+    for threads in (1, before):
+        numba.set_num_threads(threads)
+        model = AlternatingLeastSquares(**SETTINGS, iterations=3)
+        model.fit(matrix)
+        found.append(model.item_factors.tobytes())
+    assert found[0] == found[1]
+
+
+def test_a_customer_is_folded_in_exactly() -> None:
+    """The normal equations of Hu, Koren and Volinsky, solved directly."""
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=3), _matrix()
+    model.fit(matrix)
+    y, c = model.item_factors, 3.0 * matrix[5].toarray()[0]
+    weight = np.where(c > 0, c, 1.0)
+    system = (y.T * weight) @ y + 0.5 * np.eye(8)
+    expected = np.linalg.solve(system, y.T @ c)
+    assert model.recalculate_user(5, matrix[5]) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_recommend_is_implicits_recommend() -> None:
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=3), _matrix()
+    model.fit(matrix)
+    theirs = ImplicitALS(**SETTINGS)
+    theirs.user_factors = model.user_factors
+    theirs.item_factors = model.item_factors.astype(np.float32)
+    users = np.flatnonzero(np.diff(matrix.indptr))[:100]  # without purchases all scores are equal
+    for options in ({}, {"filter_items": [1, 2]}, {"items": [3, 5, 8, 9, 20]},
+                    {"filter_already_liked_items": False}):  # fmt: skip
+        ours_ids, ours_scores = model.recommend(users, matrix[users], N=4, **options)
+        ids, scores = theirs.recommend(users, matrix[users], N=4, **options)
+        real = scores > -1e30
+        assert np.array_equal(ours_ids[real], ids[real])
+        assert ours_scores[real] == pytest.approx(scores[real], rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("bad", [0.0, -0.5, np.nan])
+def test_bad_confidences_are_refused(bad: float) -> None:
+    matrix = _matrix()
+    matrix.data[0] = bad
+    with pytest.raises(InteractionError, match="1 of"):
+        AlternatingLeastSquares(factors=2).fit(matrix)
+
+
+def test_an_empty_matrix_is_refused() -> None:
+    with pytest.raises(InteractionError, match="no customer has a product"):
+        AlternatingLeastSquares(factors=2).fit(csr_matrix((3, 2), dtype=np.float32))
+
+
+@pytest.mark.parametrize("name", ["factors", "iterations", "regularization", "alpha"])
+def test_parameters_must_be_positive(name: str) -> None:
+    with pytest.raises(GridError, match=f"{name}=0"):
+        AlternatingLeastSquares(**{name: 0})
+
+
+def test_a_fit_that_would_not_fit_is_refused_with_its_size() -> None:
+    with pytest.raises(MemoryNeedError, match=r"about \d+\.\d GB; the limit is 0\.0 GB"):
+        AlternatingLeastSquares(factors=2, memory_limit_gb=1e-6).fit(_matrix())
+
+
+def test_a_product_with_one_holder_and_a_customer_with_all() -> None:
+    dense = np.zeros((6, 4), dtype=np.float32)
+    dense[0] = 1.0
+    dense[1:, 0] = 1.0
+    model = AlternatingLeastSquares(factors=2, iterations=5)
+    model.fit(csr_matrix(dense))
+    ids, scores = model.recommend(0, csr_matrix(dense[:1]), N=3)
+    assert ids.tolist() == [-1, -1, -1]
+    assert np.isneginf(scores).all()
+    assert np.isfinite(model.item_factors).all()
