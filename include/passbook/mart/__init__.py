@@ -2,6 +2,6 @@
 
 from passbook.mart.connection import connect
 from passbook.mart.prepare import Addresses, migrate, prepare_database
-from passbook.mart.publish import Publication, publish
+from passbook.mart.publishing import Publication, publish
 
 __all__ = ["Addresses", "Publication", "connect", "migrate", "prepare_database", "publish"]

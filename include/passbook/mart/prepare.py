@@ -8,9 +8,6 @@ from importlib.resources import as_file, files
 from urllib.parse import quote, urlsplit
 
 import psycopg2
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
 
@@ -86,6 +83,11 @@ def migrate(owner_url: str) -> None:
     MigrationError
         E704 when a role is missing and this login may not make it, or a migration fails.
     """
+    # Alembic and SQLAlchemy take longer to import than most tasks of a week take to publish.
+    import sqlalchemy  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
     connection = connect(owner_url, check_migration=False)
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg2://", creator=lambda: connection, poolclass=sqlalchemy.pool.StaticPool

@@ -175,6 +175,9 @@ COMMENT ON COLUMN ops.drift.drifted IS
 CREATE SEQUENCE ops.token;
 COMMENT ON SEQUENCE ops.token IS 'Fencing tokens: a later writer has a higher one';
 
+CREATE SEQUENCE ops.partition;
+COMMENT ON SEQUENCE ops.partition IS 'Numbers partitions, so that old and new ones have different names';
+
 CREATE TABLE ops.stage_fence (
     stage     text NOT NULL,
     base_date date NOT NULL,
@@ -314,3 +317,4 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON COLUMN ops.replaced_publication.replaced_at IS 'When other content took its place';
+COMMENT ON SEQUENCE ops.promotion_promotion_id_seq IS 'Numbers decisions';

@@ -32,13 +32,13 @@ END $$;
 COMMENT ON FUNCTION ops.check_fence IS
     'Hold the fence until the transaction ends; fails when a newer run has begun';
 
-CREATE FUNCTION ops.create_stage_table(mart_table text, base_date date, token bigint) RETURNS text
+CREATE FUNCTION ops.create_stage_table(mart_table text, base_date date) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'
 AS $$
 -- The columns come from the catalogue rather than by LIKE, whose lock on the mart's table would
 -- keep other base dates from being published while this one is being filled.
 DECLARE
-    new_name text := format('%s_%s_%s', $1, to_char($2, 'YYYYMMDD'), $3);
+    new_name text := format('%s_%s_%s', $1, to_char($2, 'YYYYMMDD'), nextval('ops.partition'));
     columns text;
 BEGIN
     SELECT string_agg(

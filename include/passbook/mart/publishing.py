@@ -136,9 +136,7 @@ def _stage(
 ) -> _Staged:
     """Fill the table's new partition, auditing and hashing every block on its way."""
     contract = MART_TABLES[name]
-    cursor.execute(
-        "SELECT ops.create_stage_table(%s, %s, %s)", (name, fence.base_date, fence.token)
-    )
+    cursor.execute("SELECT ops.create_stage_table(%s, %s)", (name, fence.base_date))
     staged = _Staged(name, _scalar(cursor))
     columns = contract.column_names[1:]  # the stage table knows its base date
     copy_batches(

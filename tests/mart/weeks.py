@@ -1,0 +1,67 @@
+"""Small weeks to publish, and what a connection reads."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+
+from passbook.contracts import MART_TABLES
+
+BASE_DATE = date(2022, 12, 4)
+
+
+def batch(table: str, base_date: date = BASE_DATE, **columns: list[Any]) -> pa.RecordBatch:
+    """Return a record batch of a mart table from Python values; absent columns are null."""
+    schema = MART_TABLES[table].schema
+    rows = len(next(iter(columns.values())))
+    columns["base_date"] = [base_date] * rows
+    arrays = [pa.array(columns.get(f.name, [None] * rows), f.type) for f in schema]
+    return pa.record_batch(arrays, schema=schema)
+
+
+def products(*codes: str, base_date: date = BASE_DATE, on_sale: bool = True) -> pa.RecordBatch:
+    """Return products named after their codes."""
+    count = len(codes)
+    return batch(
+        "product",
+        base_date,
+        product_code=list(codes),
+        product_name=[f"우체국 {code}" for code in codes],
+        family=["deposit"] * count,
+        on_sale=[on_sale] * count,
+    )
+
+
+def offers(
+    customers: list[str], codes: list[list[str]], base_date: date = BASE_DATE, score: float = 0.5
+) -> pa.RecordBatch:
+    """Return one ``up_sell.deposit`` list a customer."""
+    return batch(
+        "recommendation_list",
+        base_date,
+        customer_id=customers,
+        scenario=["up_sell.deposit"] * len(customers),
+        product_codes=codes,
+        scores=[[score] * len(c) for c in codes],
+        models=[["popularity"] * len(c) for c in codes],
+        reasons=[["인기 상품"] * len(c) for c in codes],
+    )
+
+
+def segments(bands: list[int | None], base_date: date = BASE_DATE) -> pa.RecordBatch:
+    """Return ``customer_segment`` with these balance bands, customers numbered in key order."""
+    customers = [f"C{n:07d}" for n in range(len(bands))]
+    return batch("customer_segment", base_date, customer_id=customers, balance_band=bands)
+
+
+def rows(connection: Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return what a query finds."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, values or None)
+        found = cursor.fetchall()
+    if not connection.autocommit:
+        connection.rollback()
+    return found

@@ -1,0 +1,125 @@
+"""Model files: content-addressed, verified, written whole."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from passbook import artifacts
+from passbook.errors import ArtifactError, InputError, StorageError
+
+MODEL = "recommend.up_sell.deposit"
+DAY = date(2022, 12, 4)
+FILES = {"factors.npz": b"\x00\x01", "reference.json": b"{}"}
+MANIFEST = {"parameters": {"factors": 32}, "metrics": {"mrr": 0.25}, "이름": "추천"}
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> artifacts.Artifact:
+    return artifacts.write(tmp_path, MODEL, DAY, FILES, MANIFEST)
+
+
+def test_what_is_written_is_read(tmp_path: Path, written: artifacts.Artifact) -> None:
+    read = artifacts.read(tmp_path, MODEL, written.version)
+    assert read == written
+    assert read.files == FILES
+    assert read.manifest["parameters"] == {"factors": 32}
+    assert read.manifest["이름"] == "추천"
+    assert written.version == f"2022-12-04-{written.manifest_sha256[:12]}"
+    assert artifacts.versions(tmp_path, MODEL) == [written.version]
+    assert artifacts.versions(tmp_path, "credit.style") == []
+
+
+def test_the_same_content_is_the_same_version(tmp_path: Path, written: artifacts.Artifact) -> None:
+    place = tmp_path / MODEL / written.version / "factors.npz"
+    before = place.stat()
+    again = artifacts.write(tmp_path, MODEL, DAY, dict(reversed(FILES.items())), MANIFEST)
+    assert again == written
+    assert place.stat() == before
+
+
+@pytest.mark.parametrize(
+    ("files", "manifest"),
+    [
+        ({**FILES, "factors.npz": b"\x00\x02"}, MANIFEST),
+        ({"reference.json": b"{}"}, MANIFEST),
+        (FILES, {**MANIFEST, "metrics": {"mrr": 0.26}}),
+    ],
+)
+def test_other_content_is_another_version(
+    tmp_path: Path,
+    written: artifacts.Artifact,
+    files: dict[str, bytes],
+    manifest: dict[str, object],
+) -> None:
+    other = artifacts.write(tmp_path, MODEL, DAY, files, manifest)
+    assert other.version != written.version
+    assert artifacts.read(tmp_path, MODEL, written.version) == written
+
+
+@pytest.mark.parametrize("name", ["factors.npz", "manifest.json"])
+@pytest.mark.parametrize("fault", ["changed", "missing"])
+def test_a_damaged_file_is_never_loaded(
+    tmp_path: Path, written: artifacts.Artifact, name: str, fault: str
+) -> None:
+    place = tmp_path / MODEL / written.version / name
+    if fault == "changed":
+        content = bytearray(place.read_bytes())
+        content[0] ^= 1
+        place.write_bytes(content)
+    else:
+        place.unlink()
+    with pytest.raises(ArtifactError, match="E602"):
+        artifacts.read(tmp_path, MODEL, written.version)
+
+
+def test_an_added_file_is_a_fault(tmp_path: Path, written: artifacts.Artifact) -> None:
+    (tmp_path / MODEL / written.version / "more.json").write_bytes(b"{}")
+    with pytest.raises(ArtifactError, match=r"more\.json"):
+        artifacts.read(tmp_path, MODEL, written.version)
+
+
+def test_another_models_files_are_refused(tmp_path: Path, written: artifacts.Artifact) -> None:
+    (tmp_path / MODEL).rename(tmp_path / "credit.style")
+    with pytest.raises(ArtifactError, match=f"holds the files of {MODEL}"):
+        artifacts.read(tmp_path, "credit.style", written.version)
+
+
+def test_an_absent_version_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="2022-12-04-000000000000"):
+        artifacts.read(tmp_path, MODEL, "2022-12-04-000000000000")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "manifest.json"])
+def test_a_name_that_is_not_plain_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError):
+        artifacts.write(tmp_path, MODEL, DAY, {name: b""}, {})
+    with pytest.raises(InputError):
+        artifacts.read(tmp_path, MODEL, name)
+
+
+def test_a_manifest_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    for bad in ({"x": object()}, {"x": float("nan")}):
+        with pytest.raises(InputError, match="not JSON"):
+            artifacts.write(tmp_path, MODEL, DAY, FILES, bad)
+    assert not (tmp_path / MODEL).exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StorageError, match="taken"):
+        artifacts.write(tmp_path / "taken", MODEL, DAY, FILES, MANIFEST)
+
+
+def test_an_interrupted_write_leaves_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(artifacts.os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        artifacts.write(tmp_path, MODEL, DAY, FILES, MANIFEST)
+    assert list((tmp_path / MODEL).iterdir()) == []
