@@ -63,6 +63,13 @@ class Hive:
         self._url = url
         self._session = Session(parse_url(url))
 
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The same Hive for SQLAlchemy; holds the password, so keep it out of logs."""
+        from passbook.hive_dialect import SCHEME  # noqa: PLC0415  (registers the dialect)
+
+        return SCHEME + self._url.removeprefix("hive")
+
     def another(self) -> Hive:
         """Open a second connection to the same Hive, for another thread; the caller closes it."""
         return Hive(self._url)

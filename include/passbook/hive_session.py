@@ -29,8 +29,8 @@ from passbook.hive_columns import to_batch, to_schema
 from passbook.hive_protocol import HiveProtocol
 
 log = logging.getLogger("passbook.hive")
-# PyHive logs whole answers, and so customers' rows, at DEBUG.
-logging.getLogger("pyhive").setLevel(logging.INFO)
+# PyHive logs whole answers, and so customers' rows, at DEBUG; and every statement at INFO.
+logging.getLogger("pyhive").setLevel(logging.WARNING)
 
 AUTHENTICATIONS: Final = ("NONE", "NOSASL", "LDAP", "CUSTOM", "KERBEROS")
 READERS: Final = ("files", "thrift")
@@ -103,8 +103,14 @@ def parse_url(url: str) -> Address:
     )
 
 
-def open_client(address: Address) -> tuple[Any, Any]:
-    """Return an open Thrift transport and HiveServer2's client over it."""
+def open_transport(address: Address, *, opened: bool = True) -> Any:
+    """Return a Thrift transport to HiveServer2, with timeouts and the login it asks for.
+
+    Raises
+    ------
+    HiveUnreachableError
+        E101 when nobody answers in time, or the login is refused.
+    """
     socket = TSocket(address.host, address.port, socket_keepalive=True)
     socket.setTimeout(address.timeout * 1000)
     if address.auth == "NOSASL":
@@ -126,12 +132,13 @@ def open_client(address: Address) -> tuple[Any, Any]:
             mechanism,
             socket,
         )
-    try:
-        transport.open()
-    except LOST as error:
-        transport.close()
-        raise HiveUnreachableError(f"{address}: {first_line(error)}") from None
-    return transport, TCLIService.Client(HiveProtocol(transport))
+    if opened:
+        try:
+            transport.open()
+        except LOST as error:
+            transport.close()
+            raise HiveUnreachableError(f"{address}: {first_line(error)}") from None
+    return transport
 
 
 def first_line(error: object) -> str:
@@ -247,7 +254,8 @@ class Session:
         self._open()
 
     def _open(self) -> None:
-        self._transport, self._client = open_client(self.address)
+        self._transport = open_transport(self.address)
+        self._client = TCLIService.Client(HiveProtocol(self._transport))
         request = ttypes.TOpenSessionReq(
             client_protocol=ttypes.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V8,
             username=self.address.user,

@@ -39,6 +39,7 @@ _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PARAMETER = re.compile(r"\$\{(\w*)\}")
 _WORK_TABLE = re.compile(r"\$\{work\}\s*\.\s*`?(\w+)`?")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_EMPTY_COLUMN = re.compile(r"(?i)\bCAST\s*\(\s*NULL\s+AS\s+\w+\s*\)\s+AS\s+`?(\w+)`?")
 _LITERAL = re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL)
 
 
@@ -63,6 +64,10 @@ class Source:
     def needs(self, table: str) -> frozenset[str]:
         """Work tables that this one's statement reads."""
         return frozenset(_WORK_TABLE.findall(_COMMENT.sub(" ", self.statements[table])))
+
+    def empty_columns(self, table: str) -> frozenset[str]:
+        """Columns that this table leaves empty on purpose: ``CAST(NULL AS …) AS column``."""
+        return frozenset(_EMPTY_COLUMN.findall(_COMMENT.sub(" ", self.statements[table])))
 
     def statement(
         self, table: str, base_date: date, bank_database: str, work_database: str = ""
