@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 SOURCE ?= demo
 DATA ?=
 CUSTOMERS ?= 50000
+UPGRADE ?=
 BIN := .venv/bin
 CODE := include dags plugins tests benchmarks
 
@@ -36,13 +37,13 @@ fix: .venv/installed-dev ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-lock: .venv/installed-dev ## Resolve the dependencies anew into the pinned, hashed requirements
+lock: .venv/installed-dev ## Resolve the dependencies (UPGRADE=--upgrade: to newer ones) and pin them
 	$(BIN)/uv pip compile $(LOCK) requirements-installer.in -o requirements-installer.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
 
-LOCK := --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
-	--custom-compile-command "make lock" --quiet --upgrade
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock" --quiet $(UPGRADE)
 
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 EDITABLE = $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
