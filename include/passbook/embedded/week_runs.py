@@ -12,7 +12,7 @@ from passbook.embedded.airflow_api import FINISHED, AirflowApi, Run
 from passbook.errors import AirflowRequestError
 
 Report = Callable[[dict[str, Run], dict[str, dict[str, str]]], None]
-"""Told the runs by DAG, and their tasks' states, about twice a second."""
+"""Told the runs by DAG, and their tasks' states, about once a second."""
 
 PARSE_PATIENCE = 120
 SCHEDULE_PATIENCE = 60
@@ -114,15 +114,19 @@ def _newest_run(api: AirflowApi, dag: str, base_date: date) -> Run | None:
 def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, Run]:
     """Return the runs when all have ended; a stage waits for the earlier ones by itself."""
     deadline = time.monotonic() + RUN_PATIENCE
+    tasks: dict[str, dict[str, str]] = {}
     while True:
+        open_before = [dag for dag, run in runs.items() if run.state not in FINISHED]
         runs = {dag: _refresh(api, run) for dag, run in runs.items()}
-        tasks = {dag: api.tasks(run) for dag, run in runs.items()}
+        for dag, run in runs.items():
+            if dag in open_before or dag not in tasks:
+                tasks[dag] = api.tasks(run)
         report(runs, tasks)
         if all(run.state in FINISHED for run in runs.values()):
             return runs
         if time.monotonic() > deadline:
             raise AirflowRequestError(f"The week did not end within {RUN_PATIENCE} s.")
-        time.sleep(0.5)
+        time.sleep(1)
 
 
 def _refresh(api: AirflowApi, run: Run) -> Run:
