@@ -22,7 +22,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 from sklearn.metrics import adjusted_rand_score
 
 from passbook import artifacts, hive, ledger, mart
-from passbook.contracts import WORK_TABLES
+from passbook.contracts import FAMILIES, WORK_TABLES
 from passbook.errors import ClusterCountError, ContractError, NoChampionError
 from passbook.settings import Settings
 from passbook.sources import Source
@@ -53,7 +53,7 @@ def bank_tables() -> dict[str, pa.Table]:
         "birth_date": [None] * len(ids),
         "region_code": [None] * len(ids),
         "joined_on": [date(2020, 1, 1)] * len(ids),
-        **{f"has_{family}": [True] * len(ids) for family in ("deposit", "insurance", "card", "fund")},
+        **{f"has_{family}": [True] * len(ids) for family in (*FAMILIES, "card")},
         "holding_type": ["DICF"] * len(ids),
     }  # fmt: skip
     policies = {
