@@ -144,14 +144,19 @@ def start_error(home: Path, name: str, reason: str) -> ServerStartError:
 
 
 def telling_line(log: Path) -> str:
-    """Return the last line of the log that names a failure, else its last line."""
+    """Return the log's last line that names a failure and the one after it, else the last line."""
     if not log.exists():
         return "the log is empty."
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines()[-400:]]
     lines = [line for line in lines if line and not line.startswith("at ")]
-    telling = [line for line in lines if any(word in line.lower() for word in TELLING_WORDS)]
-    chosen = (telling or lines or ["the log is empty"])[-1][:300]
-    return chosen if chosen.endswith(".") else f"{chosen}."
+    telling = [
+        place
+        for place, line in enumerate(lines)
+        if any(word in line.lower() for word in TELLING_WORDS)
+    ]
+    chosen = lines[telling[-1] :][:2] if telling else lines[-1:] or ["the log is empty"]
+    text = "; ".join(chosen)[:400]
+    return text if text.endswith(".") else f"{text}."
 
 
 def stop(
