@@ -19,6 +19,7 @@ import psycopg2
 import pytest
 from pyhive import hive
 
+from passbook import settings
 from passbook.embedded import hiveserver2, postgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 def _database_name(module: str) -> str:
     """Name a database after a test module and this process: several sessions share a server."""
     return re.sub(r"\W+", "_", f"{module}_{os.getpid()}_test").lower()
+
+
+@pytest.fixture(autouse=True)
+def _settings_anew() -> Iterator[None]:
+    """Settings are read once a process; here each test has its own."""
+    settings.load.cache_clear()
+    yield
+    settings.load.cache_clear()
 
 
 @pytest.fixture(scope="session")
