@@ -47,6 +47,8 @@ def servers_home() -> Iterator[Path]:
     """
     home = Path(tempfile.mkdtemp(prefix="passbook-servers-"))
     yield home
+    postgres.stop(home)
+    hiveserver2.stop(home)
     shutil.rmtree(home)
 
 
@@ -57,7 +59,6 @@ def postgres_superuser_url(servers_home: Path) -> Iterator[str]:
         yield given
         return
     yield postgres.start(servers_home).url
-    postgres.stop(servers_home)
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +68,6 @@ def hive_url(servers_home: Path) -> Iterator[str]:
         yield given
         return
     yield hiveserver2.start(servers_home).url
-    hiveserver2.stop(servers_home)
 
 
 @pytest.fixture(scope="session")

@@ -69,6 +69,11 @@ class AirflowApi(AbstractContextManager["AirflowApi"]):
         path = f"/api/v2/dags/{dag}/dagRuns?order_by=-run_after&limit=100"
         return [_run(dag, found) for found in self._request("GET", path)["dag_runs"]]
 
+    def run(self, run: Run) -> Run:
+        """Return the run as it is now."""
+        path = f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}"
+        return _run(run.dag, self._request("GET", path))
+
     def trigger(self, dag: str, conf: Mapping[str, Any]) -> Run:
         """Start a manual run."""
         body = {"logical_date": None, "conf": dict(conf)}
@@ -102,11 +107,11 @@ class AirflowApi(AbstractContextManager["AirflowApi"]):
         return {task["task_id"]: task["state"] or "none" for task in found}
 
     def log(self, run: Run, task: str) -> list[str]:
-        """Return the messages that the last attempt of a task logged."""
+        """Return what the last attempt of a task logged, the messages of exceptions included."""
         base = f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}/taskInstances/{task}"
         attempt = self._request("GET", base)["try_number"]
         content = self._request("GET", f"{base}/logs/{attempt}?full_content=true")["content"]
-        return [line if isinstance(line, str) else str(line.get("event", "")) for line in content]
+        return [line if isinstance(line, str) else _logged(line) for line in content]
 
     def wait(self, ready: Callable[[], bool], what: str, *, patience: float) -> None:
         """Return when `ready` says so.
@@ -130,6 +135,11 @@ class AirflowApi(AbstractContextManager["AirflowApi"]):
         if answer.is_error:
             raise AirflowRequestError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json()
+
+
+def _logged(line: Mapping[str, Any]) -> str:
+    failures = [str(detail.get("exc_value", "")) for detail in line.get("error_detail") or ()]
+    return " ".join([str(line.get("event", "")), *failures])
 
 
 def _run(dag: str, found: Mapping[str, Any]) -> Run:

@@ -117,7 +117,7 @@ def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, R
     tasks: dict[str, dict[str, str]] = {}
     while True:
         open_before = [dag for dag, run in runs.items() if run.state not in FINISHED]
-        runs = {dag: _refresh(api, run) for dag, run in runs.items()}
+        runs = {dag: run if run.state in FINISHED else api.run(run) for dag, run in runs.items()}
         for dag, run in runs.items():
             if dag in open_before or dag not in tasks:
                 tasks[dag] = api.tasks(run)
@@ -127,9 +127,3 @@ def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, R
         if time.monotonic() > deadline:
             raise AirflowRequestError(f"The week did not end within {RUN_PATIENCE} s.")
         time.sleep(1)
-
-
-def _refresh(api: AirflowApi, run: Run) -> Run:
-    if run.state in FINISHED:
-        return run
-    return next(found for found in api.runs(run.dag) if found.run_id == run.run_id)
