@@ -41,6 +41,7 @@ lock: .venv/installed-dev ## Resolve the dependencies (UPGRADE=--upgrade: to new
 	$(BIN)/uv pip compile $(LOCK) requirements-installer.in -o requirements-installer.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml --group dev -c requirements.txt -o requirements-dev.txt
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml requirements-image.in -o requirements-image.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock" --quiet $(UPGRADE)

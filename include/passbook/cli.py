@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "stop": Command("passbook.commands.stop", "Stop them."),
     "demo": Command("passbook.commands.demo", "Fill a bank, run its weeks, show what they say."),
     "summary": Command("passbook.demo.summary", "Show what a published week says."),
+    "prepare": Command("passbook.commands.prepare", "Make the mart's database and its logins."),
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
     "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
     "source": Command("passbook.commands.source", "List the source adapters."),

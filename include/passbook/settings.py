@@ -10,6 +10,7 @@ import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +41,12 @@ class Settings(BaseSettings):
     mart_owner_url: SecretStr | None = Field(
         None, description="postgresql://… of the mart's owner, for `passbook migrate` only."
     )
+    mart_admin_url: SecretStr | None = Field(
+        None, description="postgresql://… of a superuser, for `passbook prepare` only."
+    )
+    analyst_url: SecretStr | None = Field(
+        None, description="postgresql://… of the mart's analyst, for `passbook prepare` only."
+    )
     schedule_until: date | None = Field(
         None, description="Last base date to schedule, for a source that gets no new data."
     )
@@ -64,6 +71,13 @@ class Settings(BaseSettings):
     score_base: float = Field(600.0, description="Credit index at the base odds.")
     score_base_odds: float = Field(19.0, gt=0, description="Good:bad odds at the base index.")
     score_points_to_double: float = Field(40.0, gt=0, description="Points that double the odds.")
+    credit_search: Literal["optuna", "grid", "random"] = Field(
+        "optuna", description="How settings of the default-risk model are searched."
+    )
+    credit_search_trials: int = Field(4, ge=1, description="Settings tried by that search.")
+    credit_scorecard_distance: float = Field(
+        0.005, ge=0, description="Gini that a scorecard may lack and still be published."
+    )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
     lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
 

@@ -1,7 +1,15 @@
 """The mart in Postgres, what analysts read: set it up, connect, publish a week."""
 
 from passbook.mart.connection import connect
-from passbook.mart.prepare import Addresses, migrate, prepare_database
+from passbook.mart.prepare import Addresses, migrate, prepare, prepare_database
 from passbook.mart.publishing import Publication, publish
 
-__all__ = ["Addresses", "Publication", "connect", "migrate", "prepare_database", "publish"]
+__all__ = [
+    "Addresses",
+    "Publication",
+    "connect",
+    "migrate",
+    "prepare",
+    "prepare_database",
+    "publish",
+]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import as_file, files
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
 
-from passbook.errors import MigrationError
+from passbook.errors import InputError, MigrationError
 from passbook.mart.connection import connect, named_error
 
 OWNER, LOADER, ANALYST = "passbook_owner", "passbook_loader", "passbook_analyst"
@@ -38,34 +38,69 @@ def prepare_database(
     loader_password: str,
     analyst_password: str,
 ) -> Addresses:
-    """Make the database, the group roles and three logins of this database; set the passwords.
+    """Prepare a database on the administrator's server with logins of its own.
 
-    Repeating it changes nothing but the passwords. The schema is `migrate`'s work. Logins are
-    named ``<database>_owner``, ``_loader``, ``_analyst``, so that marts on one server share none.
+    Logins are named ``<database>_owner``, ``_loader``, ``_analyst``, so that marts on one server
+    share none. See `prepare`.
+
+    Returns
+    -------
+    Addresses
+        With the passwords.
+    """
+    addresses = Addresses(
+        *(
+            _address(admin_url, database, f"{database}_{kind}", password)
+            for kind, password in (
+                ("owner", owner_password),
+                ("loader", loader_password),
+                ("analyst", analyst_password),
+            )
+        )
+    )
+    prepare(admin_url, addresses)
+    return addresses
+
+
+def prepare(admin_url: str, addresses: Addresses) -> None:
+    """Make the database, the group roles and the three logins of `addresses`; set the passwords.
+
+    Repeating it changes nothing but the passwords. The schema is `migrate`'s work.
 
     Parameters
     ----------
     admin_url : str
         ``postgresql://…`` of a superuser, or of a role that may create roles and databases.
-    database : str
+    addresses : Addresses
+        Of one database. Nobody else may connect to it afterwards.
 
     Raises
     ------
+    InputError
+        E803 when an address lacks a part, or they name several databases.
     MartUnreachableError
         E701.
     """
-    passwords = {OWNER: owner_password, LOADER: loader_password, ANALYST: analyst_password}
-    logins = {role: f"{database}_{role.removeprefix('passbook_')}" for role in ROLES}
+    targets = {
+        role: urlsplit(url)
+        for role, url in zip(
+            ROLES, (addresses.owner, addresses.loader, addresses.analyst), strict=True
+        )
+    }
+    databases = {unquote(target.path.removeprefix("/")) for target in targets.values()}
+    if len(databases) != 1 or not all(t.username and t.password for t in targets.values()):
+        raise InputError(
+            "The three logins' addresses need a user, a password and one database."
+        )
+    logins = {role: unquote(target.username or "") for role, target in targets.items()}
+    passwords = {role: unquote(target.password or "") for role, target in targets.items()}
     with closing(connect(admin_url, check_migration=False)) as connection:
         connection.autocommit = True  # CREATE DATABASE refuses a transaction
         try:
             with connection.cursor() as cursor:
-                _prepare(cursor, database, logins, passwords)
+                _prepare(cursor, databases.pop(), logins, passwords)
         except psycopg2.Error as error:
             raise named_error(error) from None
-    return Addresses(
-        *(_address(admin_url, database, logins[role], passwords[role]) for role in ROLES)
-    )
 
 
 def migrate(owner_url: str) -> None:
