@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
@@ -27,13 +28,15 @@ from passbook.recommend.top_products import top_products
 log = logging.getLogger(__name__)
 
 Doubles = npt.NDArray[np.float64]
-_SLICE: Final = 32_768
-_WAVE: Final = 8
+_SLICE: Final = 16_384
+_CHUNK: Final = 2
+_WAVE_BYTES: Final = 256e6
 
 
 @dataclass(frozen=True)
 class _Baskets:
-    """Distinct rows with the number of customers each stands for, and their entries by product."""
+    """Distinct rows over the products that anyone owns: how many customers each stands for,
+    and its entries by product."""
 
     indptr: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
@@ -90,6 +93,8 @@ class AlternatingLeastSquares:
         self.random_state = random_state
         self.memory_limit_gb = memory_limit_gb
         self.item_factors: Doubles = np.empty((0, factors))
+        self._used: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._factors: Doubles = np.empty((0, factors))
         self._baskets: _Baskets | None = None
         self._basis: Doubles = np.empty((0, factors))
         self._z: Doubles = np.empty(0)
@@ -120,10 +125,12 @@ class AlternatingLeastSquares:
             E403 when the fit would not fit the memory limit.
         """
         self._check_memory(user_items)
-        self._baskets = _distinct(user_items, self.alpha)
-        self._user_factors = None
         rng = np.random.default_rng(self.random_state)
-        self.item_factors = rng.random((user_items.shape[1], self.factors)) * 0.01
+        start = rng.random((user_items.shape[1], self.factors)) * 0.01
+        self._used = np.flatnonzero(np.bincount(user_items.indices, minlength=len(start)))
+        self._factors = start[self._used]
+        self._baskets = _distinct(user_items, self._used, self.alpha)
+        self._user_factors = None
         for iteration in range(self.iterations):
             started = time.perf_counter()
             self._solve_customers()
@@ -133,6 +140,8 @@ class AlternatingLeastSquares:
                 log.info("iteration %d of %d: %.2f s", iteration + 1, self.iterations, seconds)
             if callback:
                 callback(iteration, seconds, None)
+        self.item_factors = np.zeros_like(start)
+        self.item_factors[self._used] = self._factors
 
     @property
     def user_factors(self) -> npt.NDArray[np.float32]:
@@ -149,14 +158,14 @@ class AlternatingLeastSquares:
 
     def affinity(self) -> npt.NDArray[np.float32]:
         """Return K = Y (YᵀY + λI)⁻¹ Yᵀ: a customer's scores are Σ over owned s of z_s K[s]."""
-        return np.asarray(self.item_factors @ self._new_basis(), dtype=np.float32)
+        return np.asarray(self.item_factors @ self._basis_of(self.item_factors), dtype=np.float32)
 
     def recalculate_user(
         self, userid: int | npt.ArrayLike, user_items: csr_matrix
     ) -> npt.NDArray[np.float32]:
         """Return the exact factors of customers with these rows (``userid`` gives the shape)."""
         rows = _canonical(user_items, self.alpha)
-        basis = self._new_basis()
+        basis = self._basis_of(self.item_factors)
         z = np.empty(len(rows.data))
         als_kernels.customer_weights(
             rows.indptr.astype(np.int64), rows.indices, rows.data, self.item_factors @ basis, z
@@ -201,10 +210,10 @@ class AlternatingLeastSquares:
         baskets = self._fitted()
         moments = self._moments()
         x_gram = self._basis @ moments @ self._basis.T
-        y_gram = self.item_factors.T @ self.item_factors
+        y_gram = self._factors.T @ self._factors
         observed, total = als_kernels.observed_loss(
             baskets.indptr, baskets.items, baskets.c, self._z, baskets.count,
-            self._basis.T @ self.item_factors.T,
+            self._basis.T @ self._factors.T,
         )  # fmt: skip
         loss = float((x_gram * y_gram).sum()) + observed
         loss += self.regularization * float(np.trace(x_gram) + np.trace(y_gram))
@@ -217,44 +226,45 @@ class AlternatingLeastSquares:
             raise InteractionError("The model has not been fitted.")
         return self._baskets
 
-    def _new_basis(self) -> Doubles:
-        y = self.item_factors
+    def _basis_of(self, y: Doubles) -> Doubles:
         gram = y.T @ y + self.regularization * np.eye(self.factors)
         return np.asarray(np.linalg.solve(gram, y.T))
 
     def _moments(self) -> Doubles:
         baskets = self._fitted()
-        products = len(self.item_factors)
+        products = len(self._used)
         moments = np.zeros((products, products))
         als_kernels.weight_moments(baskets.indptr, baskets.items, self._z, baskets.count, moments)
         return moments
 
     def _solve_customers(self) -> None:
         baskets = self._fitted()
-        self._basis = self._new_basis()
+        self._basis = self._basis_of(self._factors)
         self._z = np.empty(len(baskets.items))
         als_kernels.customer_weights(
-            baskets.indptr, baskets.items, baskets.c, self.item_factors @ self._basis, self._z
+            baskets.indptr, baskets.items, baskets.c, self._factors @ self._basis, self._z
         )
 
     def _solve_items(self) -> None:
         baskets, basis = self._fitted(), self._basis
-        products = len(self.item_factors)
+        products = len(self._used)
         common = basis @ self._moments() @ basis.T + self.regularization * np.eye(self.factors)
         systems = np.tile(common, (products, 1, 1))
         targets = np.zeros((products, self.factors))
-        wave = min(_WAVE, len(baskets.slices))
+        wave = min(len(baskets.slices), max(1, int(_WAVE_BYTES / (8 * products**2))))
         moments, sums = np.empty((wave, products, products)), np.empty((wave, products))
         for start in range(0, len(baskets.slices), wave):
             slices = baskets.slices[start : start + wave]
-            als_kernels.item_moments(
-                baskets.indptr, baskets.items, self._z, baskets.count, baskets.c,
-                baskets.by_item, baskets.row_of, slices[:, 1:], moments, sums,
-            )  # fmt: skip
-            for s, item in enumerate(slices[:, 0]):
-                systems[item] += basis @ moments[s] @ basis.T
-                targets[item] += basis @ sums[s]
-        self.item_factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
+            size = len(slices)
+            with numba.parallel_chunksize(_CHUNK):
+                als_kernels.item_moments(
+                    baskets.indptr, baskets.items, self._z, baskets.count, baskets.c,
+                    baskets.by_item, baskets.row_of, slices[:, 1:], moments[:size], sums[:size],
+                )  # fmt: skip
+            half = (moments[:size].reshape(-1, products) @ basis.T).reshape(size, products, -1)
+            np.add.at(systems, slices[:, 0], basis @ half)
+            np.add.at(targets, slices[:, 0], sums[:size] @ basis.T)
+        self._factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
 
     def _check_memory(self, user_items: csr_matrix) -> None:
         need = fit_memory_gb(user_items.shape[0], user_items.shape[1], user_items.nnz, self.factors)
@@ -268,7 +278,7 @@ def fit_memory_gb(customers: int, products: int, entries: int, factors: int) -> 
     """Return the memory a fit needs beside its input, GB (10⁹ bytes)."""
     rows = customers * (8 + 8 + 8 + 8 + 8)
     cells = entries * (4 + 4 + 8 + 8 + 4 + 8)
-    dense = 8 * (_WAVE * products**2 + 3 * products**2 + 2 * products * factors**2)
+    dense = min(_WAVE_BYTES, 8.0 * products**3) + 8 * (3 * products**2 + 2 * products * factors**2)
     return (rows + cells + dense) / 1e9
 
 
@@ -280,11 +290,16 @@ def _canonical(user_items: csr_matrix, alpha: float) -> csr_matrix:
     return matrix
 
 
-def _distinct(user_items: csr_matrix, alpha: float) -> _Baskets:
+def _distinct(user_items: csr_matrix, used: npt.NDArray[np.int64], alpha: float) -> _Baskets:
     """Collapse equal rows, and list entries by product in slices of bounded length."""
     matrix = _canonical(user_items, alpha)
     if matrix.nnz == 0:
         raise InteractionError("There is nothing to learn from: no customer has a product.")
+    place = np.zeros(matrix.shape[1], dtype=np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    matrix = csr_matrix(
+        (matrix.data, place[matrix.indices], matrix.indptr), (matrix.shape[0], len(used))
+    )
     indptr = matrix.indptr.astype(np.int64)
     first, inverse, count = _equal_rows(indptr, matrix.indices, matrix.data)
     if len(first) < matrix.shape[0]:

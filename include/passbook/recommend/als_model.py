@@ -82,7 +82,7 @@ def _affinity(
     train: Interactions, parameters: AlsParameters, random_state: int, limit: float | None
 ) -> Floats:
     als = AlternatingLeastSquares(
-        factors=min(parameters.factors, train.shape[1]),
+        factors=parameters.factors,
         regularization=parameters.regularization,
         alpha=parameters.alpha,
         iterations=parameters.iterations,

@@ -1,4 +1,3 @@
-
 """The compiled ranking of acquisitions."""
 
 from __future__ import annotations

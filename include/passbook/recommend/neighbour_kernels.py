@@ -1,4 +1,3 @@
-
 """The compiled count of what was acquired after what."""
 
 from __future__ import annotations
