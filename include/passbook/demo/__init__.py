@@ -1,0 +1,1 @@
+"""The demo bank, and other data sets loaded as a bank's tables."""
