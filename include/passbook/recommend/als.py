@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numba
@@ -22,31 +21,14 @@ from scipy.sparse import csr_matrix
 
 from passbook.errors import GridError, InteractionError, MemoryNeedError
 from passbook.recommend import als_kernels
-from passbook.recommend.interactions import check_confidence
+from passbook.recommend.als_baskets import Baskets, canonical, lay_out
 from passbook.recommend.top_products import top_products
 
 log = logging.getLogger(__name__)
 
 Doubles = npt.NDArray[np.float64]
-_SLICE: Final = 16_384
 _CHUNK: Final = 2
 _WAVE_BYTES: Final = 256e6
-
-
-@dataclass(frozen=True)
-class _Baskets:
-    """Distinct rows over the products that anyone owns: how many customers each stands for,
-    and its entries by product."""
-
-    indptr: npt.NDArray[np.int64]
-    items: npt.NDArray[np.int32]
-    c: npt.NDArray[np.float32]
-    count: Doubles
-    row_of_customer: npt.NDArray[np.int64]
-    by_item: npt.NDArray[np.int64]
-    row_of: npt.NDArray[np.int32]
-    slices: npt.NDArray[np.int64]
-    """(slices, 3): product, first and last place in `by_item`."""
 
 
 class AlternatingLeastSquares:
@@ -93,9 +75,8 @@ class AlternatingLeastSquares:
         self.random_state = random_state
         self.memory_limit_gb = memory_limit_gb
         self.item_factors: Doubles = np.empty((0, factors))
-        self._used: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._factors: Doubles = np.empty((0, factors))
-        self._baskets: _Baskets | None = None
+        self._baskets: Baskets | None = None
         self._basis: Doubles = np.empty((0, factors))
         self._z: Doubles = np.empty(0)
         self._user_factors: npt.NDArray[np.float32] | None = None
@@ -127,9 +108,9 @@ class AlternatingLeastSquares:
         self._check_memory(user_items)
         rng = np.random.default_rng(self.random_state)
         start = rng.random((user_items.shape[1], self.factors)) * 0.01
-        self._used = np.flatnonzero(np.bincount(user_items.indices, minlength=len(start)))
-        self._factors = start[self._used]
-        self._baskets = _distinct(user_items, self._used, self.alpha)
+        self._baskets = lay_out(user_items, self.alpha)
+        used = self._baskets.used
+        self._factors = start[used]
         self._user_factors = None
         for iteration in range(self.iterations):
             started = time.perf_counter()
@@ -141,7 +122,7 @@ class AlternatingLeastSquares:
             if callback:
                 callback(iteration, seconds, None)
         self.item_factors = np.zeros_like(start)
-        self.item_factors[self._used] = self._factors
+        self.item_factors[used] = self._factors
 
     @property
     def user_factors(self) -> npt.NDArray[np.float32]:
@@ -164,7 +145,7 @@ class AlternatingLeastSquares:
         self, userid: int | npt.ArrayLike, user_items: csr_matrix
     ) -> npt.NDArray[np.float32]:
         """Return the exact factors of customers with these rows (``userid`` gives the shape)."""
-        rows = _canonical(user_items, self.alpha)
+        rows = canonical(user_items, self.alpha)
         basis = self._basis_of(self.item_factors)
         z = np.empty(len(rows.data))
         als_kernels.customer_weights(
@@ -221,7 +202,7 @@ class AlternatingLeastSquares:
         entries = float((np.diff(baskets.indptr) * baskets.count).sum())
         return float(loss / (total + customers * products - entries))
 
-    def _fitted(self) -> _Baskets:
+    def _fitted(self) -> Baskets:
         if self._baskets is None:
             raise InteractionError("The model has not been fitted.")
         return self._baskets
@@ -232,7 +213,7 @@ class AlternatingLeastSquares:
 
     def _moments(self) -> Doubles:
         baskets = self._fitted()
-        products = len(self._used)
+        products = len(baskets.used)
         moments = np.zeros((products, products))
         als_kernels.weight_moments(baskets.indptr, baskets.items, self._z, baskets.count, moments)
         return moments
@@ -244,10 +225,11 @@ class AlternatingLeastSquares:
         als_kernels.customer_weights(
             baskets.indptr, baskets.items, baskets.c, self._factors @ self._basis, self._z
         )
+        baskets.records[:, 1] = self._z
 
     def _solve_items(self) -> None:
         baskets, basis = self._fitted(), self._basis
-        products = len(self._used)
+        products = len(baskets.used)
         common = basis @ self._moments() @ basis.T + self.regularization * np.eye(self.factors)
         systems = np.tile(common, (products, 1, 1))
         targets = np.zeros((products, self.factors))
@@ -258,12 +240,14 @@ class AlternatingLeastSquares:
             size = len(slices)
             with numba.parallel_chunksize(_CHUNK):
                 als_kernels.item_moments(
-                    baskets.indptr, baskets.items, self._z, baskets.count, baskets.c,
-                    baskets.by_item, baskets.row_of, slices[:, 1:], moments[:size], sums[:size],
+                    baskets.records, baskets.start, baskets.own, baskets.size,
+                    slices[:, 1:], moments[:size], sums[:size],
                 )  # fmt: skip
             half = (moments[:size].reshape(-1, products) @ basis.T).reshape(size, products, -1)
-            np.add.at(systems, slices[:, 0], basis @ half)
-            np.add.at(targets, slices[:, 0], sums[:size] @ basis.T)
+            for s, item in enumerate(slices[:, 0]):
+                triangle = basis @ half[s]
+                systems[item] += triangle + triangle.T
+                targets[item] += basis @ sums[s]
         self._factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
 
     def _check_memory(self, user_items: csr_matrix) -> None:
@@ -276,60 +260,7 @@ class AlternatingLeastSquares:
 
 def fit_memory_gb(customers: int, products: int, entries: int, factors: int) -> float:
     """Return the memory a fit needs beside its input, GB (10⁹ bytes)."""
-    rows = customers * (8 + 8 + 8 + 8 + 8)
-    cells = entries * (4 + 4 + 8 + 8 + 4 + 8)
+    rows = customers * 5 * 8
+    cells = entries * (8 + 8 + 16 + 8 + 4 + 4 + 8 + 16)
     dense = min(_WAVE_BYTES, 8.0 * products**3) + 8 * (3 * products**2 + 2 * products * factors**2)
     return (rows + cells + dense) / 1e9
-
-
-def _canonical(user_items: csr_matrix, alpha: float) -> csr_matrix:
-    matrix = csr_matrix(user_items, dtype=np.float32, copy=True)
-    matrix.sum_duplicates()
-    check_confidence(matrix.data)
-    matrix.data *= np.float32(alpha)
-    return matrix
-
-
-def _distinct(user_items: csr_matrix, used: npt.NDArray[np.int64], alpha: float) -> _Baskets:
-    """Collapse equal rows, and list entries by product in slices of bounded length."""
-    matrix = _canonical(user_items, alpha)
-    if matrix.nnz == 0:
-        raise InteractionError("There is nothing to learn from: no customer has a product.")
-    place = np.zeros(matrix.shape[1], dtype=np.int32)
-    place[used] = np.arange(len(used), dtype=np.int32)
-    matrix = csr_matrix(
-        (matrix.data, place[matrix.indices], matrix.indptr), (matrix.shape[0], len(used))
-    )
-    indptr = matrix.indptr.astype(np.int64)
-    first, inverse, count = _equal_rows(indptr, matrix.indices, matrix.data)
-    if len(first) < matrix.shape[0]:
-        matrix = matrix[first]
-        indptr = matrix.indptr.astype(np.int64)
-    by_item = np.argsort(matrix.indices, kind="stable")
-    row_of = np.repeat(np.arange(len(first), dtype=np.int32), np.diff(indptr))
-    ends = np.cumsum(np.bincount(matrix.indices, minlength=matrix.shape[1]))
-    slices = [
-        (item, low, min(low + _SLICE, end))
-        for item, (begin, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
-        for low in range(begin, end, _SLICE)
-    ]
-    return _Baskets(
-        indptr, matrix.indices, matrix.data, count.astype(np.float64), inverse, by_item, row_of,
-        np.array(slices, dtype=np.int64),
-    )  # fmt: skip
-
-
-def _equal_rows(
-    indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], c: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return a representative of each distinct row, each row's representative, and counts."""
-    bits = c.view(np.uint32)
-    hashes = np.empty(len(indptr) - 1, dtype=np.uint64)
-    als_kernels.row_hashes(indptr, items, bits, hashes)
-    _, first, inverse, count = np.unique(
-        hashes, return_index=True, return_inverse=True, return_counts=True
-    )
-    if len(first) == len(hashes) or not als_kernels.same_rows(indptr, items, bits, first[inverse]):
-        rows = np.arange(len(hashes))
-        return rows, rows, np.ones(len(hashes), dtype=np.int64)
-    return first, inverse, count

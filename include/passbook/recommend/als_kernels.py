@@ -86,27 +86,27 @@ def weight_moments(indptr: Any, items: Any, z: Any, count: Any, out: Any) -> Non
 
 @in_parallel
 def item_moments(
-    indptr: Any, items: Any, z: Any, count: Any, c: Any, by_item: Any, row_of: Any,
-    bounds: Any, moments: Any, sums: Any,
-) -> None:  # fmt: skip
+    records: Any, start: Any, own: Any, size: Any, bounds: Any, moments: Any, sums: Any
+) -> None:
     """Moments of one product's buyers, one slice of its entries at a time.
 
-    For slice s, over its entries e with row u: moments[s] = Σ count (c_e − 1) z_u z_uᵀ and
-    sums[s] = Σ count c_e z_u.
+    Over the entries e of slice s, z being the weights of e's row: moments[s] + moments[s]ᵀ =
+    Σ count (c_e − 1) z zᵀ, of which the lower triangle is filled, and sums[s] = Σ count c_e z.
     """
     for s in prange(len(bounds)):
         moments[s] = 0.0
         sums[s] = 0.0
         for p in range(bounds[s, 0], bounds[s, 1]):
-            e = by_item[p]
-            u = row_of[e]
-            extra = count[u] * (c[e] - 1.0)
-            linear = count[u] * np.float64(c[e])
-            for a in range(indptr[u], indptr[u + 1]):
-                sums[s, items[a]] += linear * z[a]
-                scaled = extra * z[a]
-                for b in range(indptr[u], indptr[u + 1]):
-                    moments[s, items[a], items[b]] += scaled * z[b]
+            first = start[p]
+            extra = np.float64(records[first + own[p], 2])
+            linear = np.float64(records[first + own[p], 3])
+            for a in range(first, first + size[p]):
+                i = np.int64(records[a, 0])
+                sums[s, i] += linear * records[a, 1]
+                scaled = extra * records[a, 1]
+                for b in range(first, a):
+                    moments[s, i, np.int64(records[b, 0])] += scaled * records[b, 1]
+                moments[s, i, i] += 0.5 * scaled * records[a, 1]
 
 
 @compiled
