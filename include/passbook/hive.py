@@ -167,11 +167,15 @@ class Hive:
         """Whether a table is there. What cannot be asked is an error, never a no."""
         _check_names(database, name)
         databases = self.query(f"SHOW DATABASES LIKE '{database}'").column(0).to_pylist()
-        if database.lower() not in databases:
-            return False
-        tables = self.query(f"SHOW TABLES IN {database} LIKE '{name}'")
+        return database.lower() in databases and name.lower() in self.tables(database)
+
+    def tables(self, database: str) -> list[str]:
+        """Return the names of a database's tables."""
+        _check_names(database)
+        tables = self.query(f"SHOW TABLES IN {database}")
+        # Hive answers with the names alone; Spark puts the database before them.
         column = "tableName" if "tableName" in tables.column_names else tables.column_names[0]
-        return name.lower() in tables[column].to_pylist()
+        return [str(name) for name in tables[column].to_pylist()]
 
     def partition_exists(self, database: str, name: str, base_date: date) -> bool:
         """Whether a table has a partition for this base date."""

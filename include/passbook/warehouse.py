@@ -102,11 +102,12 @@ def fits(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def read(dataset: ds.Dataset, table: Table, columns: Sequence[str]) -> pa.Table:
     """Read columns whole, typed as the contract says."""
+    schema = schema_of(table, columns)
     if not dataset.schema.names:
-        return schema_of(table, columns).empty_table()
+        return schema.empty_table()
     check_schema(dataset.schema, table)
     try:
-        return dataset.to_table(columns=list(columns)).cast(schema_of(table, columns))
+        return dataset.to_table(columns=list(columns)).cast(schema)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(table, error) from error
 
@@ -115,10 +116,10 @@ def iter_batches(
     dataset: ds.Dataset, table: Table, columns: Sequence[str], rows: int
 ) -> Iterator[pa.RecordBatch]:
     """Yield columns in blocks of exactly `rows` rows, the last one fewer, in file order."""
+    schema = schema_of(table, columns)
     if not dataset.schema.names:
         return
     check_schema(dataset.schema, table)
-    schema = schema_of(table, columns)
     scanner = dataset.scanner(columns=list(columns), batch_size=min(rows, 1 << 17),
                               batch_readahead=4, fragment_readahead=2)  # fmt: skip
     try:

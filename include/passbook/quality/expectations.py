@@ -1,4 +1,4 @@
-"""Great Expectations over the figures of a work table, computed inside Hive.
+"""Great Expectations over the figures of the work tables, computed inside Hive.
 
 The figures are a table of one row, so that an expectation's answer is a count and never a value of
 a customer's. great_expectations takes seconds to import: that happens when a suite is run.
@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from passbook.errors import HiveStatementError, HiveUnreachableError
-from passbook.quality.figures import ROWS
+from passbook.quality.figures import ROWS, column_of
 from passbook.quality.rules import Rule
 
-_ROWS_TOLD: Final = "rows told"
 _SEVERITY: Final = {"fail": "critical", "warn": "warning"}
 
 
@@ -30,85 +29,90 @@ class Finding:
     passed: bool
 
 
-class Suites:
-    """Suites of expectations over one Hive.
+def validate(
+    url: str, database: str, figures: str, rules: Mapping[str, Sequence[Rule]]
+) -> list[Finding]:
+    """Run the suite of every work table against the table of their figures.
 
     Parameters
     ----------
     url : str
         SQLAlchemy's address of Hive.
+    database, figures : str
+        Where `figures.figures_sql` put its row.
+    rules : mapping of str to sequence of Rule
+        Rules of each work table.
+
+    Raises
+    ------
+    HiveUnreachableError, HiveStatementError
+        E101, E107: the figures could not be read.
     """
-
-    def __init__(self, url: str) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of pyspark, which it looks for
-            import great_expectations as gx  # noqa: PLC0415
-        from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
-
-        self._context = gx.get_context(mode="ephemeral")
-        self._context.enable_analytics(False)
-        self._context.variables.progress_bars = ProgressBarsConfig(
-            globally=False, metric_calculations=False
-        )
-        self._source = self._context.data_sources.add_sql("hive", connection_string=url)
-
-    def validate(
-        self, table: str, database: str, figures: str, rules: Sequence[Rule]
-    ) -> list[Finding]:
-        """Run a work table's suite against the table of its figures.
-
-        Raises
-        ------
-        HiveUnreachableError, HiveStatementError
-            E101, E107: the figures could not be computed.
-        """
-        import great_expectations as gx  # noqa: PLC0415
-
-        asset = self._source.add_table_asset(figures, table_name=figures, schema_name=database)
-        batch = asset.add_batch_definition_whole_table(figures).get_batch()
-        suite = gx.ExpectationSuite(name=figures, expectations=_expectations(rules))
-        outcome = batch.validate(suite, result_format="BASIC")
-        by_name = {_told_of(result): result for result in outcome.results}
-        rows = int(_observed(by_name[_ROWS_TOLD]))
-        return [_finding(table, rule, rows, by_name[rule.name]) for rule in rules]
+    gx = _great_expectations()
+    source = _context(gx).data_sources.add_sql("hive", connection_string=url)
+    asset = source.add_table_asset(figures, table_name=figures, schema_name=database)
+    batch = asset.add_batch_definition_whole_table(figures).get_batch()
+    suite = gx.ExpectationSuite(
+        name=figures,
+        expectations=[e for table, asked in rules.items() for e in _suite(table, asked)],
+    )
+    outcome = batch.validate(suite, result_format="BASIC")
+    told = {(r.expectation_config.kwargs["column"]): r for r in outcome.results}
+    return [
+        _finding(table, rule, told[column_of(table, ROWS)], told[column_of(table, rule.alias)])
+        for table, asked in rules.items()
+        for rule in asked
+    ]
 
 
-def _told_of(result: Any) -> str:
-    return str(result.expectation_config.meta["rule"])
+def _great_expectations() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of pyspark, which it looks for
+        import great_expectations  # noqa: PLC0415
+    return great_expectations
 
 
-def _expectations(rules: Sequence[Rule]) -> list[Any]:
+def _context(gx: Any) -> Any:
+    from great_expectations.data_context.types.base import ProgressBarsConfig  # noqa: PLC0415
+
+    context = gx.get_context(mode="ephemeral")
+    context.enable_analytics(False)
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return context
+
+
+def _suite(table: str, rules: Sequence[Rule]) -> list[Any]:
+    """Return a work table's expectations: its rows are told, each rule is broken by no row."""
     from great_expectations.expectations.core.expect_column_max_to_be_between import (  # noqa: PLC0415
         ExpectColumnMaxToBeBetween,
     )
     from great_expectations.expectations.metadata_types import FailureSeverity  # noqa: PLC0415
 
-    rows = ExpectColumnMaxToBeBetween(column=ROWS, min_value=0, meta={"rule": _ROWS_TOLD})
     return [
-        rows,
+        ExpectColumnMaxToBeBetween(column=column_of(table, ROWS), min_value=0),
         *(
             ExpectColumnMaxToBeBetween(
-                column=rule.alias,
+                column=column_of(table, rule.alias),
                 min_value=0,
                 max_value=0,
                 severity=FailureSeverity(_SEVERITY[rule.severity]),
-                meta={"rule": rule.name},
+                meta={"work_table": table, "rule": rule.name},
             )
             for rule in rules
         ),
     ]
 
 
-def _finding(table: str, rule: Rule, rows: int, result: Any) -> Finding:
-    return Finding(table, rule, rows, int(_observed(result)), bool(result.success))
+def _finding(table: str, rule: Rule, rows: Any, result: Any) -> Finding:
+    return Finding(table, rule, _observed(rows), _observed(result), bool(result.success))
 
 
-def _observed(result: Any) -> float:
+def _observed(result: Any) -> int:
     failure = _failure(result.exception_info or {})
     if failure is not None:
         kind = HiveUnreachableError if HiveUnreachableError.code in failure else HiveStatementError
         raise kind((failure.strip().splitlines() or ["no reason given"])[0][:300])
-    return float(result.result["observed_value"])
+    return int(result.result["observed_value"])
 
 
 def _failure(information: Mapping[str, Any]) -> str | None:

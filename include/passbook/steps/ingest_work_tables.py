@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
+from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -28,7 +29,7 @@ from passbook.errors import (
     QualityError,
 )
 from passbook.quality import rules
-from passbook.quality.expectations import Finding, Suites
+from passbook.quality.expectations import Finding, validate
 from passbook.quality.figures import figures_sql
 from passbook.quality.fingerprint import fingerprint
 from passbook.warehouse import fits, iter_batches
@@ -181,8 +182,10 @@ def build(week: Week, partitions: Sequence[Partition]) -> list[Built]:
     """Create the tables and overwrite the partitions, several at once, in dependency order."""
     database = week.settings.work_database
     week.hive.execute(f"CREATE DATABASE IF NOT EXISTS {database}")
+    present = week.hive.tables(database)
     for table in dict.fromkeys(partition.table for partition in partitions):
-        week.hive.execute(create_table(WORK_TABLES[table], database))
+        if table not in present:
+            week.hive.execute(create_table(WORK_TABLES[table], database))
     done: dict[Partition, Built] = {}
     for wave in waves(week, partitions):
         made = concurrently(week, wave, _build_one)
@@ -205,22 +208,29 @@ def waves(week: Week, partitions: Iterable[Partition]) -> list[list[Partition]]:
 def concurrently(
     week: Week, items: Sequence[Item], do: Callable[[Week, Hive, Item], Result]
 ) -> list[Result]:
-    """Do each item over a Hive connection of its own, a few at once; the first failure is raised.
+    """Do each item, a few at once, each worker over its own connection to Hive.
 
-    Items that have not begun by then are left undone; statements that run are waited for.
+    The first failure is raised: items that have not begun by then are left undone, statements
+    that run are waited for.
     """
+    workers = min(week.settings.hive_concurrency, len(items))
+    idle: SimpleQueue[Hive] = SimpleQueue()
 
-    def alone(item: Item) -> Result:
-        with closing(week.hive.another()) as hive:
+    def one(item: Item) -> Result:
+        hive = idle.get()
+        try:
             return do(week, hive, item)
+        finally:
+            idle.put(hive)
 
-    with ThreadPoolExecutor(week.settings.hive_concurrency) as pool:
-        futures = [pool.submit(alone, item) for item in items]
+    with ExitStack() as opened, ThreadPoolExecutor(workers) as pool:
+        for _ in range(workers):
+            idle.put(opened.enter_context(closing(week.hive.another())))
+        futures = [pool.submit(one, item) for item in items]
         try:
             return [future.result() for future in futures]
-        except BaseException:
+        finally:
             pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def create_table(table: Table, database: str) -> str:
@@ -279,30 +289,23 @@ def _build_one(week: Week, hive: Hive, partition: Partition) -> Built:
 
 
 def check(week: Week) -> list[Finding]:
-    """Compute every rule of every work table inside Hive, one scan a table, and run the suites."""
-    tables = week.source.tables
-    figures = concurrently(week, tables, _count_figures)
-    suites = Suites(week.hive.sqlalchemy_url)
-    findings = []
-    for table, place in zip(tables, figures, strict=True):
-        findings += suites.validate(table, week.settings.work_database, place, _rules(week, table))
-        week.hive.execute(f"DROP TABLE IF EXISTS {week.settings.work_database}.{place}")
-    return findings
-
-
-def _rules(week: Week, table: str) -> list[rules.Rule]:
-    at = f"DATE '{week.base_date}'"
-    return rules.rules_of(table, at, week.source.tables, week.source.empty_columns(table))
-
-
-def _count_figures(week: Week, hive: Hive, table: str) -> str:
-    """Count what the rules ask into a table of one row; return its name."""
+    """Count every rule of every work table inside Hive, one scan a table, and run the suites."""
     database, at = week.settings.work_database, f"DATE '{week.base_date}'"
-    select = figures_sql(table, _rules(week, table), database, at, week.source.tables)
-    place = f"quality_{table}_{week.base_date:%Y%m%d}"
-    hive.execute(f"DROP TABLE IF EXISTS {database}.{place}")
-    hive.execute(f"CREATE TABLE IF NOT EXISTS {database}.{place} STORED AS PARQUET AS\n{select}")
-    return place
+    source = week.source
+    asked = {
+        table: rules.rules_of(table, at, source.tables, source.empty_columns(table))
+        for table in source.tables
+    }
+    figures = f"quality_{week.base_date:%Y%m%d}"
+    week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
+    week.hive.execute(
+        f"CREATE TABLE IF NOT EXISTS {database}.{figures} STORED AS PARQUET AS\n"
+        f"{figures_sql(asked, database, at)}"
+    )
+    try:
+        return validate(week.hive.sqlalchemy_url, database, figures, asked)
+    finally:
+        week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
 
 
 def judge(findings: Sequence[Finding]) -> None:

@@ -1,0 +1,81 @@
+"""The session to HiveServer2: its address, and servers that refuse, hang or vanish."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from passbook import hive
+from passbook.errors import HiveUnreachableError, SettingsError
+from passbook.hive_session import first_line, parse_url
+
+
+def test_an_address_is_read_with_its_options() -> None:
+    address = parse_url("hive://a%40b:p%2Fw@hs2:10001/?auth=ldap&timeout=5&read=thrift")
+    assert (address.host, address.port, address.user) == ("hs2", 10001, "a@b")
+    assert (address.auth, address.timeout, address.reader) == ("LDAP", 5.0, "thrift")
+    assert address.password == "p/w"
+    plain = parse_url("hive://me@hs2")
+    assert (plain.port, plain.auth, plain.reader) == (10000, "NONE", "files")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@host/",
+        "hive://",
+        "hive://me:secret@host:port/",
+        "hive://me:secret@host/?auth=MAGIC",
+        "hive://me:secret@host/?read=pigeon",
+        "hive://me:secret@host/?timeout=soon",
+    ],
+)
+def test_what_is_no_address_is_refused_without_telling_the_password(url: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_url(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A port where someone listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def test_nobody_there_is_e101() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with (
+        pytest.raises(HiveUnreachableError, match=rf"127\.0\.0\.1:{port}"),
+        hive.connect(f"hive://me@127.0.0.1:{port}/"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("auth", ["NONE", "NOSASL"])
+def test_a_server_that_never_answers_runs_into_the_timeout(
+    listener: socket.socket, auth: str
+) -> None:
+    port = listener.getsockname()[1]
+    url = f"hive://me@127.0.0.1:{port}/?auth={auth}&timeout=0.3"
+    with pytest.raises(HiveUnreachableError, match="timeout"), hive.connect(url):
+        pass
+
+
+def test_a_server_without_a_name_is_e101() -> None:
+    with pytest.raises(HiveUnreachableError), hive.connect("hive://me@no-such-host.invalid:1/"):
+        pass
+
+
+def test_an_error_is_told_in_one_line_without_a_rows_value() -> None:
+    java = (
+        "org.apache.hive.service.cli.HiveSQLException: Error running query: "
+        "org.apache.spark.SparkNumberFormatException: [CAST_INVALID_INPUT] The value 'Kim' of the "
+        'type "STRING" cannot be cast\n\tat org.apache.spark'
+    )
+    assert first_line(java) == (
+        'Error running query: [CAST_INVALID_INPUT] a value of the type "STRING" cannot be cast'
+    )
