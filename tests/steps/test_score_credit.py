@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
 BASE_DATE = date(2022, 12, 4)
 EARLIER, LATER = observation_dates(BASE_DATE)
-CUSTOMERS = 4000
+CUSTOMERS = 2500
 SOURCE = f"credit_{os.getpid()}_test"
 HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
               pa.int32(): "INT", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}  # fmt: skip
@@ -74,7 +74,7 @@ def week(
     for (name, day), table in partitions.items():
         _add_partition(open_hive, folder / name / day.isoformat(), name, day, table)
     source = Source(SOURCE, folder, {name: "" for name, day in partitions if day == BASE_DATE})
-    settings = Settings(home=folder, source=SOURCE)
+    settings = Settings(home=folder, source=SOURCE, credit_search_trials=1)
     fingerprints = {key: f"{key[0]} {key[1]}" for key in partitions}
     return Week(BASE_DATE, settings, open_hive, source, fingerprints)
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 from scipy.special import expit
 
 from passbook.contracts import MART_TABLES, STYLES
-from passbook.credit import index, reasons
-from passbook.credit.default_risk import DefaultRisk
+from passbook.credit import index, reasons, risk_models, style_classifiers
 from passbook.credit.features import FEATURES, Feature, as_matrix
-from passbook.credit.styles import StyleModel
+from passbook.credit.risk_models import RiskModel
+from passbook.credit.style_classifiers import StyleModel
 
 STYLE_FEATURES: Final = (
     Feature("loose_probability", "how often money moves", "거래 빈도 성향"),
@@ -55,22 +55,22 @@ class CreditModels:
     risk_style : StyleModel
         Gives `STYLE_FEATURES` to `risk`, which was trained with them; a newer `style` must not
         slip under an older `risk`.
-    risk : DefaultRisk
+    risk : RiskModel
     """
 
     style: StyleModel
     risk_style: StyleModel
-    risk: DefaultRisk
+    risk: RiskModel
 
     @classmethod
     def from_files(
         cls, style_files: Mapping[str, bytes], risk_files: Mapping[str, bytes]
     ) -> CreditModels:
         """Read the files of ``credit.style`` and ``credit.default``."""
-        style = StyleModel.from_files(style_files)
-        same = all(style_files[name] == risk_files[name] for name in style.to_files())
-        risk_style = style if same else StyleModel.from_files(risk_files)
-        return cls(style, risk_style, DefaultRisk.from_files(risk_files))
+        style = style_classifiers.from_files(style_files)
+        same = all(style_files[name] == risk_files.get(name) for name in style.to_files())
+        risk_style = style if same else style_classifiers.from_files(risk_files)
+        return cls(style, risk_style, risk_models.from_files(risk_files))
 
 
 def score_block(

@@ -5,57 +5,33 @@ A loose customer transacts often, a tight one seldom; an aggressive one takes ri
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import xgboost as xgb
 from scipy.stats import rankdata
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import train_test_split
 
 from passbook.contracts import STYLES
-from passbook.credit import boosting
 from passbook.credit.evaluation import class_metrics
+from passbook.credit.style_classifiers import (
+    StyleModel,
+    fit_boosted,
+    fit_forest,
+    fit_network,
+)
 from passbook.errors import OutcomeError
 
 FREQUENCY_FEATURES: Final = ("txn_count", "active_days", "login_count")
 RISK_FEATURES: Final = ("investment_share", "amount_cv", "balance_volatility", "night_share")
+CLASSIFIERS: Final[dict[str, Callable[..., StyleModel]]] = {
+    "boosted_trees": fit_boosted,
+    "random_forest": fit_forest,
+    "neural_network": fit_network,
+}
 _MINIMUM_LABELS: Final = 20
-
-
-@dataclass(frozen=True)
-class StyleModel:
-    """A fitted classifier of behaviour styles.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Columns of the feature matrix.
-    booster : xgboost.Booster
-    """
-
-    names: tuple[str, ...]
-    booster: xgb.Booster
-
-    def probabilities(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the probability of each of `contracts.STYLES`, shape (rows, 4)."""
-        return np.asarray(self.booster.inplace_predict(matrix), np.float64)
-
-    def to_files(self) -> dict[str, bytes]:
-        """Return the model as files."""
-        return {
-            "style.json": json.dumps({"names": self.names}).encode(),
-            "style.ubj": boosting.to_bytes(self.booster),
-        }
-
-    @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> StyleModel:
-        """Read what `to_files` gave."""
-        described = json.loads(files["style.json"])
-        return cls(tuple(described["names"]), boosting.from_bytes(files["style.ubj"]))
 
 
 def labels_by_rule(matrix: np.ndarray, names: Sequence[str], seed: int) -> np.ndarray:
@@ -101,10 +77,26 @@ def _style_number(loose: np.ndarray, aggressive: np.ndarray) -> np.ndarray:
     ).astype(np.int8)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Classifiers beside each other.
+
+    Attributes
+    ----------
+    chosen : str
+        The one with the best macro F1 on the rows that stop training; the test rows judge only.
+    test : dict
+        By classifier its figures on the test rows (`evaluation.class_metrics`).
+    """
+
+    chosen: str
+    test: dict[str, dict[str, float | list[list[int]]]]
+
+
 def fit(
     matrix: np.ndarray, label: np.ndarray, *, names: Sequence[str], seed: int
-) -> tuple[StyleModel, dict[str, float | list[list[int]]]]:
-    """Fit the classifier on 70 %, stop it early on 15 %, judge it on the last 15 %.
+) -> tuple[StyleModel, Comparison]:
+    """Fit the classifiers on 70 %, choose on 15 %, judge on the last 15 %.
 
     Parameters
     ----------
@@ -113,11 +105,6 @@ def fit(
         Positions in `contracts.STYLES`.
     names : sequence of str
     seed : int
-
-    Returns
-    -------
-    StyleModel, dict
-        The figures are those of the last 15 %.
 
     Raises
     ------
@@ -128,38 +115,24 @@ def fit(
     if counts.min() < _MINIMUM_LABELS:
         rarest = STYLES[int(counts.argmin())]
         raise OutcomeError(f"{rarest} has {counts.min()} style labels; {_MINIMUM_LABELS} needed.")
-    train, rest = train_test_split(
-        np.arange(len(label)), train_size=0.7, stratify=label, random_state=seed
+    known, test = train_test_split(
+        np.arange(len(label)), train_size=0.85, stratify=label, random_state=seed
     )
-    stop, test = train_test_split(rest, train_size=0.5, stratify=label[rest], random_state=seed)
-    model = StyleModel(tuple(names), _fit_booster(matrix, label, train, stop, seed))
-    return model, class_metrics(model.probabilities(matrix[test]), label[test], len(STYLES))
-
-
-def _fit_booster(
-    matrix: np.ndarray, label: np.ndarray, train: np.ndarray, stop: np.ndarray, seed: int
-) -> xgb.Booster:
-    parameters = {
-        "objective": "multi:softprob",
-        "num_class": len(STYLES),
-        "eval_metric": "mlogloss",
-        "tree_method": "hist",
-        "max_depth": 4,
-        "learning_rate": 0.1,
-        "subsample": 0.8,
-        "colsample_bynode": 0.5,
-        "min_child_weight": 5,
-        "nthread": 1,  # the trees would otherwise depend on the number of threads
-        "seed": seed,
+    _, held = train_test_split(
+        known, train_size=0.7 / 0.85, stratify=label[known], random_state=seed
+    )
+    stop = np.isin(known, held)
+    models: dict[str, StyleModel] = {
+        name: fitted(matrix[known], label[known], stop, names, seed)
+        for name, fitted in CLASSIFIERS.items()
     }
-    data = xgb.QuantileDMatrix(matrix[train], label[train], nthread=1)
-    watch = xgb.QuantileDMatrix(matrix[stop], label[stop], ref=data, nthread=1)
-    booster = xgb.train(
-        parameters,
-        data,
-        600,
-        evals=[(watch, "stop")],
-        early_stopping_rounds=20,
-        verbose_eval=False,
-    )
-    return booster[: booster.best_iteration + 1]
+
+    def judged(rows: np.ndarray) -> dict[str, dict[str, Any]]:
+        return {
+            name: class_metrics(model.probabilities(matrix[rows]), label[rows], len(STYLES))
+            for name, model in models.items()
+        }
+
+    validated = judged(held)
+    chosen = max(models, key=lambda name: validated[name]["f1"])
+    return models[chosen], Comparison(chosen, judged(test))

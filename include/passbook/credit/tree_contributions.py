@@ -126,8 +126,18 @@ class _Step:
 _Path = tuple[_Step, ...]
 
 
-def compile_trees(boosters: Sequence[xgb.Booster]) -> ContributionTables:
+def compile_trees(
+    boosters: Sequence[xgb.Booster], *, output: int = 0, explain: bool = True
+) -> ContributionTables:
     """Compile the mean of some boosters.
+
+    Parameters
+    ----------
+    boosters : sequence of xgboost.Booster
+    output : int
+        Of a model with several classes, the one whose trees are meant.
+    explain : bool
+        False leaves out what `contributions` needs, for models that are only asked for margins.
 
     Raises
     ------
@@ -139,11 +149,13 @@ def compile_trees(boosters: Sequence[xgb.Booster]) -> ContributionTables:
     for booster in boosters:
         described = json.loads(booster.save_raw("json"))["learner"]
         features = int(described["learner_model_param"]["num_feature"])
-        for tree in described["gradient_booster"]["model"]["trees"]:
-            groups.extend(_groups(_parsed(tree), 0, ()))
+        model = described["gradient_booster"]["model"]
+        for tree, wanted in zip(model["trees"], model["tree_info"], strict=True):
+            if wanted == output:
+                groups.extend(_groups(_parsed(tree), 0, ()))
     share = 1.0 / len(boosters)
     splits = [[(tree, node) for node in nodes] for nodes, tree, _ in groups]
-    tabled = [_tabled(nodes, tree, leaves) for nodes, tree, leaves in groups]
+    tabled = [_tabled(nodes, tree, leaves, explain) for nodes, tree, leaves in groups]
     flat = [split for group in splits for split in group]
     return ContributionTables(
         features,
@@ -206,10 +218,10 @@ def _leaves(tree: _Tree, node: int, path: _Path) -> Iterator[tuple[_Path, float]
 
 
 def _tabled(
-    nodes: list[int], tree: _Tree, leaves: list[tuple[_Path, float]]
+    nodes: list[int], tree: _Tree, leaves: list[tuple[_Path, float]], explain: bool
 ) -> tuple[list[int], np.ndarray, np.ndarray, float]:
     """Table a group: its features, their contributions and the leaf by pattern, and its bias."""
-    slots = sorted({tree.feature[node] for node in nodes})
+    slots = sorted({tree.feature[node] for node in nodes}) if explain else []
     pattern = np.arange(_PATTERNS)
     left = {node: (pattern >> bit) & 1 == 1 for bit, node in enumerate(nodes)}
     table = np.zeros((len(slots), _PATTERNS))
@@ -230,8 +242,9 @@ def _tabled(
         zeros = np.array([share[feature] for feature in order])
         bias += value * float(zeros.prod())
         reached_value += value * ones.all(axis=0)
-        rows = [slots.index(feature) for feature in order]
-        table[rows] += value * _shapley(ones.astype(np.float64), zeros)
+        if explain:
+            rows = [slots.index(feature) for feature in order]
+            table[rows] += value * _shapley(ones.astype(np.float64), zeros)
     return slots, table, reached_value, bias
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from passbook.base_date import observation_dates
-from passbook.contracts import MART_TABLES, STYLES
-from passbook.credit import default_risk, evaluation, features, scoring, styles
-from passbook.credit.boosting import TreeSettings
-from passbook.credit.calibration import reliability
-from passbook.credit.default_risk import DefaultRisk
-from passbook.credit.index import IndexScale, band_table
+from passbook.contracts import MART_TABLES, OPS_TABLES, STYLES
+from passbook.credit import features, scoring
+from passbook.credit.index import IndexScale
 from passbook.credit.scoring import CreditModels
-from passbook.credit.styles import StyleModel
+from passbook.credit.training import RiskPlan, Sample, Trained, train_default, train_style
 from passbook.errors import FutureRowError, NoChampionError, OutcomeError
 from passbook.steps.challenger import Challenger
 
@@ -35,24 +31,6 @@ log = logging.getLogger(__name__)
 
 STYLE_MODEL = "credit.style"
 DEFAULT_MODEL = "credit.default"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Customers with a known outcome at an observation date.
-
-    Attributes
-    ----------
-    matrix : numpy.ndarray of float32, shape (rows, features)
-        Features as of the observation date; missing is NaN.
-    defaulted : numpy.ndarray of bool, shape (rows,)
-    style : numpy.ndarray of int, shape (rows,)
-        Position in `contracts.STYLES`; -1 where the bank knows none.
-    """
-
-    matrix: np.ndarray
-    defaulted: np.ndarray
-    style: np.ndarray
 
 
 def offered(week: Week) -> bool:
@@ -105,15 +83,12 @@ def _train(week: Week) -> list[Challenger]:
         _sample(_outcomes(week, at), read_features(week, at), names)
         for at in observation_dates(week.base_date)
     )
-    reference = read_features(week).drop_columns(["customer_id"])
-    style, style_challenger = _train_style(earlier, later, names, week.settings, reference)
-    earlier, later = (
-        Sample(scoring.with_style(s.matrix, style.probabilities(s.matrix)), s.defaulted, s.style)
-        for s in (earlier, later)
-    )
-    risk_challenger = _train_default(earlier, later, names, week.settings, reference)
-    files = {**risk_challenger.files, **style.to_files()}
-    return [style_challenger, replace(risk_challenger, files=files)]
+    style, trained_style = train_style(earlier, later, names, week.settings.seed)
+    trained_default = train_default(earlier, later, names, style, _plan(week.settings))
+    return [
+        _challenger(STYLE_MODEL, trained_style, week.base_date),
+        _challenger(DEFAULT_MODEL, trained_default, week.base_date),
+    ]
 
 
 def work(stage: Stage) -> dict[str, Any]:
@@ -173,77 +148,31 @@ def _sample(outcomes: pa.Table, table: pa.Table, names: tuple[str, ...]) -> Samp
     )
 
 
-def _train_style(
-    earlier: Sample,
-    later: Sample,
-    names: tuple[str, ...],
-    settings: Settings,
-    reference: pa.Table,
-) -> tuple[StyleModel, Challenger]:
-    matrix = np.vstack([earlier.matrix, later.matrix])
-    label = np.concatenate([earlier.style, later.style])
-    source = "bank"
-    if (label < 0).all():
-        label, source = styles.labels_by_rule(matrix, names, settings.seed), "rule"
-    known = label >= 0
-    model, figures = styles.fit(matrix[known], label[known], names=names, seed=settings.seed)
-    evaluated = {"labels": source, "labelled": int(known.sum()), "test": figures}
-    metrics = {name: value for name, value in figures.items() if isinstance(value, float)}
-    files = model.to_files() | {"evaluation.json": json.dumps(evaluated, indent=1).encode()}
-    return model, Challenger(STYLE_MODEL, files, {"labels": source}, metrics, reference=reference)
-
-
-def _train_default(
-    earlier: Sample,
-    later: Sample,
-    names: tuple[str, ...],
-    settings: Settings,
-    reference: pa.Table,
-) -> Challenger:
-    """Validate out of time, then fit once more on both observation dates."""
-    columns = (*names, *(feature.name for feature in scoring.STYLE_FEATURES))
-    chosen = TreeSettings()
-    scale = IndexScale(
-        settings.score_base, settings.score_base_odds, settings.score_points_to_double
-    )
-
-    def fit(matrix: np.ndarray, defaulted: np.ndarray) -> DefaultRisk:
-        return default_risk.fit(
-            matrix,
-            defaulted,
-            names=columns,
-            risk=[scoring.feature(name).risk for name in columns],
-            settings=chosen,
-            scale=scale,
-            seed=settings.seed,
-            threads=settings.threads,
-        )
-
-    evaluation.check_outcomes(later.defaulted)
-    validated = fit(earlier.matrix, earlier.defaulted)
-    log_odds = validated.log_odds(later.matrix)
-    evaluated = _evaluate(log_odds, later.defaulted, scale)
-    final = fit(
-        np.vstack([earlier.matrix, later.matrix]),
-        np.concatenate([earlier.defaulted, later.defaulted]),
-    )
-    return Challenger(
-        DEFAULT_MODEL,
-        final.to_files() | {"evaluation.json": json.dumps(evaluated, indent=1).encode()},
-        asdict(chosen),
-        evaluated["out_of_time"],
-        reference=reference,
+def _plan(settings: Settings) -> RiskPlan:
+    return RiskPlan(
+        IndexScale(settings.score_base, settings.score_base_odds, settings.score_points_to_double),
+        settings.credit_search,
+        settings.credit_search_trials,
+        settings.credit_scorecard_distance,
+        settings.seed,
+        settings.threads,
     )
 
 
-def _evaluate(log_odds: np.ndarray, defaulted: np.ndarray, scale: IndexScale) -> dict[str, Any]:
-    probability = 1.0 / (1.0 + np.exp(-log_odds))
-    return {
-        "out_of_time": evaluation.risk_metrics(probability, defaulted),
-        "reliability": reliability(probability, defaulted),
-        "lift": evaluation.lift_table(log_odds, defaulted),
-        "bands": band_table(scale.index(log_odds), defaulted),
-    }
+def _challenger(model: str, trained: Trained, base_date: date) -> Challenger:
+    rows = [
+        {
+            "base_date": base_date,
+            "model": model,
+            "trial": number,
+            "parameters": json.dumps(parameters),
+            "metrics": json.dumps(figures),
+            "seconds": seconds,
+        }
+        for number, (parameters, figures, seconds) in enumerate(trained.trials)
+    ]
+    trials = pa.Table.from_pylist(rows, schema=OPS_TABLES["trial"].schema)
+    return Challenger(model, trained.files, trained.parameters, trained.metrics, trials=trials)
 
 
 def _champion(stage: Stage, model: str) -> Artifact:
