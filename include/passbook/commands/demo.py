@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
             schedule_until=max(weeks) if arguments.source == INSURANCE_PURCHASES else None,
         )
     with progress.phase(console, f"Filling {arguments.source}"):
-        _fill(found, arguments)
+        changed = _fill(found, arguments)
     failed = [bad for base_date in _weeks(weeks) for bad in _run_week(
-        console, found, base_date, newest=not weeks, again=arguments.again
+        console, found, base_date, newest=not weeks, again=arguments.again or changed
     )]  # fmt: skip
     console.print("\n".join(stack.describe(found)), highlight=False, markup=False, soft_wrap=True)
     for bad in failed:
@@ -69,13 +69,14 @@ def _weeks(asked: list[date]) -> Iterator[date]:
     yield from sorted(asked) or [newest_base_date()]
 
 
-def _fill(found: stack.Stack, arguments: argparse.Namespace) -> None:
-    folder = found.home / "banks" / found.source
+def _fill(found: stack.Stack, arguments: argparse.Namespace) -> bool:
+    """Fill the bank's tables; return whether weeks that have run are out of date now."""
+    folder = found.home / found.source
     if arguments.source == INSURANCE_PURCHASES:
         fill_insurance_purchases(found.hive.url, arguments.data, folder)
-    else:
-        bank = DemoBank(arguments.customers, arguments.months, arguments.seed)
-        fill_demo_bank(found.hive.url, bank, newest_base_date(), folder)
+        return False
+    bank = DemoBank(arguments.customers, arguments.months, arguments.seed)
+    return fill_demo_bank(found.hive.url, bank, newest_base_date(), folder)
 
 
 def _run_week(
@@ -89,10 +90,8 @@ def _run_week(
         AirflowApi(server.url, "admin", server.passwords["admin"]) as api,
         progress.week(console, base_date) as report,
     ):
-        if newest and not again:
-            runs = week_runs.run_newest(api, base_date, report)
-        else:
-            runs = week_runs.backfill(api, base_date, report, again=again)
+        run_week = week_runs.run_newest if newest else week_runs.backfill
+        runs = run_week(api, base_date, report, again=again)
     with closing(mart.connect(found.mart.loader)) as connection:
         summary.print_week(console, connection, base_date)
     return [run for run in runs.values() if run.state == "failed"]

@@ -26,9 +26,15 @@ class DemoBank:
     seed: int = 0
 
 
-def fill_demo_bank(hive_url: str, bank: DemoBank, end: date, folder: Path) -> None:
-    """Simulate the demo bank up to `end` and register it, unless `folder` holds this very bank."""
-    wanted = {**asdict(bank), "end": end.isoformat(), "drift": None}
+def fill_demo_bank(hive_url: str, bank: DemoBank, end: date, folder: Path) -> bool:
+    """Simulate the demo bank up to `end` and register it, unless `folder` holds this very bank.
+
+    Returns
+    -------
+    bool
+        Whether the bank's tables are others than before.
+    """
+    wanted = {**asdict(bank), "end": end.isoformat(), "drift": None, "defects": None}
     manifest = folder / "truth" / MANIFEST
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     same = all(known.get(name) == value for name, value in wanted.items())
@@ -37,6 +43,7 @@ def fill_demo_bank(hive_url: str, bank: DemoBank, end: date, folder: Path) -> No
     with hive.connect(hive_url) as connection:
         if not (same and connection.table_exists(DATABASE, LAST_TABLE)):
             load.register(connection, folder, DATABASE)
+    return not same
 
 
 def fill_insurance_purchases(hive_url: str, data: Path, folder: Path) -> None:

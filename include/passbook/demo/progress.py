@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from passbook.contracts import STAGES
-from passbook.embedded.airflow_api import FINISHED, Run
+from passbook.embedded.airflow_api import Run
 from passbook.embedded.week_runs import Report
 
 COLOURS = {"success": "green", "failed": "red", "running": "cyan", "upstream_failed": "red"}
@@ -38,7 +38,7 @@ def week(console: Console, base_date: date) -> Iterator[Report]:
     def report(runs: dict[str, Run], tasks: dict[str, dict[str, str]]) -> None:
         seconds = time.monotonic() - started
         for dag in STAGES:
-            if dag in runs and runs[dag].state in FINISHED and dag not in ended:
+            if dag in runs and runs[dag].finished and dag not in ended:
                 ended[dag] = seconds
                 if live is None:
                     line = f"{dag} {base_date} {runs[dag].state} after {seconds:.0f} s"

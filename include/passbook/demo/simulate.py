@@ -12,7 +12,7 @@ from passbook.base_date import newest_base_date
 from passbook.demo import load
 from passbook.demo.bank.defects import DEFECTS, inject
 from passbook.demo.bank.drift import DRIFTS, Drift
-from passbook.demo.bank.simulation import Simulated, simulate
+from passbook.demo.bank.simulation import simulate
 from passbook.errors import InputError, SettingsError
 
 
@@ -57,16 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.files_only:
         _register(chosen, folder, arguments.database or "demo")
     return 0
-
-
-def fill(
-    home: Path, hive_url: str, *, customers: int, seed: int, end: date, threads: int
-) -> Simulated:
-    """Simulate the demo bank in ``home/demo`` and register it, for the demo."""
-    written = simulate(home / "demo", customers=customers, seed=seed, end=end, threads=threads)
-    with hive.connect(hive_url) as connection:
-        load.register(connection, home / "demo")
-    return written
 
 
 def _register(chosen: settings.Settings, folder: Path, database: str) -> None:

@@ -27,6 +27,11 @@ class Run:
     state: str
     base_date: date
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.state in FINISHED
+
 
 class AirflowApi(AbstractContextManager["AirflowApi"]):
     """A session of one user with Airflow's REST API.

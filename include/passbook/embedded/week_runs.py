@@ -8,7 +8,7 @@ from datetime import date
 
 from passbook.base_date import now, schedule_moment
 from passbook.contracts import STAGES
-from passbook.embedded.airflow_api import FINISHED, AirflowApi, Run
+from passbook.embedded.airflow_api import AirflowApi, Run
 from passbook.errors import AirflowRequestError
 
 Report = Callable[[dict[str, Run], dict[str, dict[str, str]]], None]
@@ -36,11 +36,13 @@ def await_dags(api: AirflowApi) -> None:
     api.wait(ready, "Reading the DAG files", patience=PARSE_PATIENCE)
 
 
-def run_newest(api: AirflowApi, base_date: date, report: Report) -> dict[str, Run]:
+def run_newest(
+    api: AirflowApi, base_date: date, report: Report, *, again: bool = False
+) -> dict[str, Run]:
     """Let the schedule run the newest base date, and return the finished runs by DAG.
 
-    Unpausing a DAG makes its scheduled run of this week. A stage that has succeeded for
-    `base_date` already isn't run again; one that has failed gets a manual run.
+    Unpausing a DAG makes its scheduled run of this week. A stage that has failed for `base_date`
+    gets a manual run; one that has succeeded gets one only `again`.
     """
     await_dags(api)
     before = {dag: _newest_run(api, dag, base_date) for dag in STAGES}
@@ -49,7 +51,7 @@ def run_newest(api: AirflowApi, base_date: date, report: Report) -> dict[str, Ru
     runs: dict[str, Run] = {}
     for dag in STAGES:
         earlier = before[dag]
-        if earlier is not None and earlier.state == "failed":
+        if earlier is not None and (earlier.state == "failed" or (again and earlier.finished)):
             runs[dag] = api.trigger(dag, {"base_date": base_date.isoformat()})
         else:
             runs[dag] = _await_scheduled(api, dag, base_date)
@@ -116,13 +118,13 @@ def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, R
     deadline = time.monotonic() + RUN_PATIENCE
     tasks: dict[str, dict[str, str]] = {}
     while True:
-        open_before = [dag for dag, run in runs.items() if run.state not in FINISHED]
-        runs = {dag: run if run.state in FINISHED else api.run(run) for dag, run in runs.items()}
+        open_before = [dag for dag, run in runs.items() if not run.finished]
+        runs = {dag: run if run.finished else api.run(run) for dag, run in runs.items()}
         for dag, run in runs.items():
             if dag in open_before or dag not in tasks:
                 tasks[dag] = api.tasks(run)
         report(runs, tasks)
-        if all(run.state in FINISHED for run in runs.values()):
+        if all(run.finished for run in runs.values()):
             return runs
         if time.monotonic() > deadline:
             raise AirflowRequestError(f"The week did not end within {RUN_PATIENCE} s.")
