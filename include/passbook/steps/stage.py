@@ -5,6 +5,7 @@ The doors are imported when a stage runs, not when a DAG file is parsed.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNKNOWN_FAILURE = "E000"
+_WRITES_WORK_TABLES = "ingest_work_tables"
+_END_EARLIER_ATTEMPT = """
+    SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = %(run)s
+      AND l.classid = (hashtext('passbook stage')::bigint & 4294967295)::oid
+      AND l.objid = (hashtext(%(key)s)::bigint & 4294967295)::oid
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,7 @@ def begin(
 
     connection = mart.connect(mart_url(settings))
     try:
-        _lock(connection, name, base_date)
+        _lock(connection, name, base_date, run_id, settings.lock_timeout_seconds)
         if token is None:
             fence = ledger.begin_stage(connection, name, base_date, run_id)
         else:
@@ -202,17 +210,35 @@ def _airflow_connection(name: str) -> Any:
     return BaseHook.get_connection(name)
 
 
-def _lock(connection: Connection, name: str, base_date: date) -> None:
-    """Take the session's lock on this stage and base date, or say that it is taken."""
+def _lock(connection: Connection, name: str, base_date: date, run_id: str, seconds: int) -> None:
+    """Take the session's locks: this stage runs once, and nobody reads what ingest rewrites.
+
+    An earlier attempt of the same run that still holds the lock has lost its supervisor, or was
+    stopped: its session is ended and this attempt goes on.
+    """
+    run = f"passbook run {hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
+    from psycopg2.errors import LockNotAvailable  # noqa: PLC0415
+
+    stage_key, tables_key = f"{name} {base_date}", f"{base_date}"
+    tables_lock = "pg_advisory_lock" if name == _WRITES_WORK_TABLES else "pg_advisory_lock_shared"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_lock(hashtext('passbook stage'), hashtext(%s))",
-            (f"{name} {base_date}",),
-        )
-        row = cursor.fetchone()
+        cursor.execute("SELECT set_config('application_name', %s, false)", (run,))
+        cursor.execute(_END_EARLIER_ATTEMPT, {"key": stage_key, "run": run})
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds}s",))
+        try:
+            cursor.execute(
+                "SELECT pg_advisory_lock(hashtext('passbook stage'), hashtext(%s))", (stage_key,)
+            )
+            cursor.execute(
+                f"SELECT {tables_lock}(hashtext('passbook work tables'), hashtext(%s))",
+                (tables_key,),
+            )
+        except LockNotAvailable:
+            raise StageBusyError(
+                f"{name} for {base_date}, or a stage that it must not disturb."
+            ) from None
+        cursor.execute("SELECT set_config('lock_timeout', '0', false)")
     connection.commit()
-    if row is None or not row[0]:
-        raise StageBusyError(f"{name} for {base_date} is running in another session.")
 
 
 def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, date], str]:

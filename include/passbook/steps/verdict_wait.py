@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, BaseOperator
+from airflow.sdk import BaseHook, BaseOperator, DagRunState
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from passbook import settings as settings_module
+from passbook.base_date import schedule_moment
 from passbook.errors import MartUnreachableError, StageRejectedError
 from passbook.steps.airflow_tasks import context_base_date
 from passbook.steps.stage import mart_url, url_of_connection
@@ -18,7 +20,7 @@ from passbook.steps.stage import mart_url, url_of_connection
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 3.0
 
 
 class WaitForVerdict(BaseOperator):
@@ -44,7 +46,9 @@ class WaitForVerdict(BaseOperator):
         """Look once, and wait in the triggerer when the verdict is open."""
         settings = settings_module.load()
         base_date = context_base_date(context)
-        found = look(mart_url(settings), self.stage, self.own_stage, base_date)
+        found = None
+        if not unfinished_runs(self.stage, base_date):
+            found = look(mart_url(settings), self.stage, self.own_stage, base_date)
         if found is None:
             self.defer(
                 trigger=VerdictTrigger(self.stage, self.own_stage, base_date.isoformat()),
@@ -90,14 +94,33 @@ class VerdictTrigger(BaseTrigger):
             url = url_of_connection("postgresql", connection)
         base_date = date.fromisoformat(self.base_date)
         while True:
+            found = None
             try:
-                found = await asyncio.to_thread(look, url, self.stage, self.own_stage, base_date)
+                if not await sync_to_async(unfinished_runs)(self.stage, base_date):
+                    found = await asyncio.to_thread(
+                        look, url, self.stage, self.own_stage, base_date
+                    )
             except MartUnreachableError as error:
                 found = {"verdict": "unreachable", "reason": error.detail}
             if found is not None:
                 yield TriggerEvent(found)  # type: ignore[no-untyped-call]
                 return
             await asyncio.sleep(POLL_SECONDS)
+
+
+def unfinished_runs(stage: str, base_date: date) -> int:
+    """Return how many runs of a stage's DAG for the base date are queued or running.
+
+    While there are any, its verdict is an older run's: a backfill that repeats all five DAGs
+    starts them at the same moment.
+    """
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415
+
+    return RuntimeTaskInstance.get_dr_count(
+        dag_id=stage,
+        logical_dates=[schedule_moment(base_date)],
+        states=[DagRunState.QUEUED, DagRunState.RUNNING],
+    )
 
 
 def look(url: str, stage: str, own_stage: str | None, base_date: date) -> dict[str, Any] | None:

@@ -1,0 +1,152 @@
+"""A stage is run by one writer at a time, and every end of it is in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+
+from passbook import ledger, mart, settings
+from passbook.errors import (
+    HiveUnreachableError,
+    MartUnreachableError,
+    QualityError,
+    StageBusyError,
+    StaleWriterError,
+)
+from passbook.settings import Settings
+from passbook.steps.stage import Stage, begin, run_stage
+
+pytestmark = pytest.mark.postgres
+
+DAY = date(2022, 12, 4)
+SEGMENT, INGEST = "segment_customers", "ingest_work_tables"
+
+
+@pytest.fixture(scope="module")
+def mart_address(postgres_superuser_url: str, postgres_database: str) -> Iterator[str]:
+    """The loader's address of a migrated mart."""
+    database = urlsplit(postgres_database).path.removeprefix("/")
+    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
+    mart.migrate(given.owner)
+    yield given.loader
+    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for address in (given.owner, given.loader, given.analyst):
+            login = sql.Identifier(urlsplit(address).username or "")
+            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+@pytest.fixture
+def impatient(
+    mart_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """Settings of the environment, with a short wait for locks."""
+    monkeypatch.setenv("PASSBOOK_HOME", str(tmp_path))
+    monkeypatch.setenv("PASSBOOK_MART_URL", mart_address)
+    monkeypatch.setenv("PASSBOOK_LOCK_TIMEOUT_SECONDS", "1")
+    monkeypatch.setenv("PASSBOOK_SOURCE", "insurance_purchases")
+    settings.load.cache_clear()
+    yield settings.load()
+    settings.load.cache_clear()
+
+
+def verdict(address: str, stage: str = SEGMENT) -> ledger.Verdict:
+    with closing(mart.connect(address)) as connection:
+        found = ledger.latest_verdict(connection, stage, DAY)
+    assert found is not None
+    return found
+
+
+def test_another_run_of_the_same_stage_and_base_date_is_told_to_wait(impatient: Settings) -> None:
+    with begin(impatient, SEGMENT, DAY, "backfill"):
+        with pytest.raises(StageBusyError), begin(impatient, SEGMENT, DAY, "scheduled"):
+            pass
+        with begin(impatient, "score_credit", DAY, "scheduled"):
+            pass
+    with begin(impatient, SEGMENT, DAY, "scheduled"):
+        pass
+
+
+def test_work_tables_are_not_rebuilt_under_a_reader(impatient: Settings) -> None:
+    with (
+        begin(impatient, SEGMENT, DAY, "one"),
+        pytest.raises(StageBusyError),
+        begin(impatient, INGEST, DAY, "two"),
+    ):
+        pass
+    with (
+        begin(impatient, INGEST, DAY, "two"),
+        pytest.raises(StageBusyError),
+        begin(impatient, SEGMENT, DAY, "one"),
+    ):
+        pass
+
+
+def test_a_new_attempt_of_the_same_run_ends_the_one_that_was_left_behind(
+    impatient: Settings,
+) -> None:
+    with begin(impatient, SEGMENT, DAY, "run") as (left_behind, old):
+        with begin(impatient, SEGMENT, DAY, "run") as (connection, fence):
+            ledger.record_verdict(connection, fence, "pass")
+        with pytest.raises((StaleWriterError, MartUnreachableError)):
+            ledger.record_verdict(left_behind, old, "pass")
+
+
+def ignored(stage: Stage) -> NoReturn:
+    raise AssertionError("Hive is not there: the work must not begin.")
+
+
+def test_an_unreachable_hive_leaves_the_verdict_open_until_the_last_attempt(
+    impatient: Settings, mart_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSBOOK_HIVE_URL", "hive://nobody@127.0.0.1:1/?auth=NONE")
+    settings.load.cache_clear()
+    with pytest.raises(HiveUnreachableError):
+        run_stage(SEGMENT, DAY, "run", ignored, last_attempt=False)
+    assert verdict(mart_address).verdict == "running"
+    with pytest.raises(HiveUnreachableError):
+        run_stage(SEGMENT, DAY, "run", ignored, last_attempt=True)
+    assert (verdict(mart_address).verdict, verdict(mart_address).code) == ("reject", "E101")
+
+
+@pytest.mark.hive
+def test_every_end_of_the_work_is_kept(
+    impatient: Settings, mart_address: str, hive_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PASSBOOK_HIVE_URL", hive_url)
+    settings.load.cache_clear()
+
+    def raising(error: Exception) -> Any:
+        def work(stage: Stage) -> NoReturn:
+            raise error
+
+        return work
+
+    with pytest.raises(QualityError):
+        run_stage(SEGMENT, DAY, "run", raising(QualityError("Two rules.")))
+    found = verdict(mart_address)
+    assert (found.verdict, found.code) == ("reject", "E201")
+    assert "Two rules." in found.reason
+    with pytest.raises(ZeroDivisionError):
+        run_stage(SEGMENT, DAY, "run", raising(ZeroDivisionError("C0000001 owes 5")))
+    found = verdict(mart_address)
+    assert (found.verdict, found.code) == ("reject", "E000")
+    assert "C0000001" not in found.reason
+    first = run_stage(SEGMENT, DAY, "run", lambda stage: {"rows": 1}, concludes=False)
+    assert verdict(mart_address).verdict == "running"
+    run_stage(SEGMENT, DAY, "run", lambda stage: {"rows": 2}, token=first["token"])
+    found = verdict(mart_address)
+    assert (found.verdict, found.figures) == ("pass", {"rows": 2})
+    newer = run_stage(SEGMENT, DAY, "other", lambda stage: {})
+    with pytest.raises(StaleWriterError):
+        run_stage(SEGMENT, DAY, "run", lambda stage: {}, token=first["token"])
+    assert newer["token"] > first["token"]
