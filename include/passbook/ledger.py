@@ -22,7 +22,8 @@ from passbook.contracts import OPS_TABLES, STAGES
 from passbook.errors import InputError
 from passbook.mart.audit import audit_batch
 from passbook.mart.connection import transaction
-from passbook.mart.copy_text import copy_batches
+from passbook.mart.copy_stream import copy_blocks
+from passbook.mart.wire import encode
 
 
 @dataclass(frozen=True)
@@ -216,7 +217,8 @@ def append(connection: Connection, fence: Fence, table: str, rows: pa.Table) -> 
         else:
             query = sql.SQL("DELETE FROM {} WHERE base_date = %s")
             cursor.execute(query.format(name), (fence.base_date,))
-        copy_batches(cursor, name, contract.column_names, iter(batches))
+        blocks = ([encode(column) for column in batch.columns] for batch in batches)
+        copy_blocks(cursor, name, contract.column_names, blocks)
 
 
 def check_fence(cursor: Cursor, fence: Fence) -> None:

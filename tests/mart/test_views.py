@@ -82,3 +82,12 @@ def test_a_customer_is_looked_up_by_index(analyst: Connection) -> None:
     plan = rows(analyst, "EXPLAIN SELECT * FROM mart.customer WHERE customer_id = '1'")
     scans = [line for (line,) in plan if "Seq Scan" in line]
     assert not [line for line in scans if "recommendation_list" in line or "_segment_" in line]
+
+
+def test_who_is_offered_a_product_is_looked_up_by_index(analyst: Connection) -> None:
+    with analyst.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+    query = "SELECT customer_id FROM mart.recommendation_list WHERE product_codes @> ARRAY[%s]"
+    assert sorted(rows(analyst, query, "A")) == [("1",), ("3",)]
+    plan = rows(analyst, f"EXPLAIN {query}", "A")
+    assert [line for (line,) in plan if "product_codes_idx" in line]

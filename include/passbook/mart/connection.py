@@ -49,7 +49,11 @@ def connect(url: str, *, check_migration: bool = True) -> Connection:
     """
     try:
         connection = psycopg2.connect(
-            url, connect_timeout=CONNECT_SECONDS, application_name="passbook", keepalives_idle=30
+            url,
+            connect_timeout=CONNECT_SECONDS,
+            application_name="passbook",
+            keepalives_idle=30,
+            client_encoding="UTF8",
         )
     except psycopg2.OperationalError as error:
         raise MartUnreachableError(str(error).strip().splitlines()[0]) from None

@@ -89,9 +89,7 @@ def prepare(admin_url: str, addresses: Addresses) -> None:
     }
     databases = {unquote(target.path.removeprefix("/")) for target in targets.values()}
     if len(databases) != 1 or not all(t.username and t.password for t in targets.values()):
-        raise InputError(
-            "The three logins' addresses need a user, a password and one database."
-        )
+        raise InputError("The three logins' addresses need a user, a password and one database.")
     logins = {role: unquote(target.username or "") for role, target in targets.items()}
     passwords = {role: unquote(target.password or "") for role, target in targets.items()}
     with closing(connect(admin_url, check_migration=False)) as connection:

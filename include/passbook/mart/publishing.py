@@ -29,7 +29,8 @@ from passbook.mart.audit import KeyOrder, audit_batch
 from passbook.mart.code_version import code_version
 from passbook.mart.connection import transaction
 from passbook.mart.content_hash import BLOCK_ROWS, ContentHash
-from passbook.mart.copy_text import copy_batches
+from passbook.mart.copy_stream import copy_blocks
+from passbook.mart.wire import WireColumn, encode
 
 if TYPE_CHECKING:
     from passbook.ledger import Fence
@@ -138,11 +139,10 @@ def _stage(
     contract = MART_TABLES[name]
     cursor.execute("SELECT ops.create_stage_table(%s, %s)", (name, fence.base_date))
     staged = _Staged(name, _scalar(cursor))
-    columns = contract.column_names[1:]  # the stage table knows its base date
-    copy_batches(
+    copy_blocks(
         cursor,
         sql.Identifier("stage", staged.partition),
-        columns,
+        contract.column_names[1:],
         _audited(contract, fence.base_date, batches, staged, check),
         freeze=True,
     )
@@ -158,20 +158,22 @@ def _audited(
     batches: Iterable[pa.RecordBatch],
     staged: _Staged,
     check: Check | None,
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[list[WireColumn]]:
     order, content = KeyOrder(contract), ContentHash()
     for block in in_blocks(contract.schema, batches, BLOCK_ROWS):
         audit_batch(contract, block, base_date)
         order.check(block)
-        content.update(block)
+        columns = [encode(column) for column in block.columns]
+        content.update(columns)
+        staged.rows += block.num_rows
         if check is not None:
             check(contract.name, block)
         if "product_codes" in contract.column_names:
             codes = pc.unique(block["product_codes"].flatten())
             known = staged.products
             staged.products = codes if known is None else _union(known, codes)
-        yield block
-    staged.rows, staged.sha256 = content.rows, content.hexdigest()
+        yield columns[1:]  # the stage table knows its base date
+    staged.sha256 = content.hexdigest()
 
 
 def in_blocks(

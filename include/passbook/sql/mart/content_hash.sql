@@ -15,7 +15,7 @@ BEGIN
     SELECT string_agg(format(
                CASE format_type(a.atttypid, a.atttypmod)
                    WHEN 'text' THEN 'textsend(%1$I)'
-                   WHEN 'text[]' THEN 'textsend(array_to_string(%1$I, chr(31)))'
+                   WHEN 'text[]' THEN 'array_send(%1$I)'
                    WHEN 'date' THEN 'date_send(%1$I)'
                    WHEN 'boolean' THEN 'boolsend(%1$I)'
                    WHEN 'integer' THEN 'int4send(%1$I)'

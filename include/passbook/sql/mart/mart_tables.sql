@@ -88,6 +88,9 @@ COMMENT ON COLUMN mart.recommendation_list.models IS
 COMMENT ON COLUMN mart.recommendation_list.reasons IS
     'Why each product is offered';
 
+-- Who is offered a product: WHERE product_codes @> ARRAY['…'].
+CREATE INDEX recommendation_list_product_codes ON mart.recommendation_list USING gin (product_codes);
+
 CREATE TABLE mart.product (
     base_date    date NOT NULL,
     product_code text COLLATE "C" NOT NULL,

@@ -65,6 +65,7 @@ COMMENT ON FUNCTION ops.create_stage_table IS 'Make the partition-to-be of a bas
 
 CREATE FUNCTION ops.seal_stage_table(mart_table text, partition text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET maintenance_work_mem = '512MB'
 AS $$
 DECLARE
     definition text;
@@ -72,9 +73,15 @@ BEGIN
     SELECT pg_get_constraintdef(oid) INTO STRICT definition FROM pg_constraint
     WHERE conrelid = format('mart.%I', $1)::regclass AND contype = 'p';
     EXECUTE format('ALTER TABLE stage.%I ADD %s', $2, definition);
+    FOR definition IN
+        SELECT regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', '') FROM pg_index
+        WHERE indrelid = format('mart.%I', $1)::regclass AND NOT indisprimary
+    LOOP
+        EXECUTE format('CREATE INDEX ON stage.%I USING %s', $2, definition);
+    END LOOP;
     EXECUTE format('ANALYZE stage.%I', $2);
 END $$;
-COMMENT ON FUNCTION ops.seal_stage_table IS 'Give a filled partition-to-be its key and statistics';
+COMMENT ON FUNCTION ops.seal_stage_table IS 'Give a filled partition-to-be its key, indices and statistics';
 
 CREATE FUNCTION ops.swap(
     stage text, base_date date, token bigint, run_id text, tables text[], partitions text[],
