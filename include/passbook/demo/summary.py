@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -121,15 +122,15 @@ def leaderboard(connection: Connection, base_date: date) -> Table | None:
         " ORDER BY model, mrr DESC, recommender",
         base_date,
     )
-    measures = [f"{name}@{k}" for name in ("HR", "MRR", "NDCG") for k in (1, 3, 5)]
-    table = _table("Leaderboard on the holdout month", "recommender", *measures)
+    measures = [f"{name}\n@{k}" for name in ("HR", "MRR", "NDCG") for k in (1, 3, 5)]
+    table = _table("Leaderboard on the holdout month (●: published)", "recommender", *measures)
     for model, rows in groupby(found, key=lambda row: row[0]):
         board = list(rows)
         table.add_section()
         scenario = model.removeprefix("recommend.")
-        table.add_row(Text(f"{scenario} ({board[0][2]:,} customers)", style="bold"))
+        table.add_row(Text(f"{scenario}, {board[0][2]:,} buyers", style="bold"))
         for _, recommender, _, *values, champion in board:
-            figures = ["–" if value is None else f"{value:.3f}" for value in values]
+            figures = ["–" if value is None else f"{value:.3f}".lstrip("0") for value in values]
             name = f"● {recommender}" if champion else f"  {recommender}"
             table.add_row(Text(name, style="green" if champion else ""), *figures)
     return table if found else None
@@ -194,7 +195,9 @@ def drift(connection: Connection, base_date: date) -> Table | Text:
 
 
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
