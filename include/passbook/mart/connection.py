@@ -19,7 +19,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

@@ -79,15 +79,19 @@ class Stage:
         artifact = artifacts.read(self.settings.artifacts, model, version.version)
         if artifact.manifest_sha256 != version.manifest_sha256:
             raise ArtifactError(f"{model} {version.version} is not the manifest that was promoted.")
+        self.week.used[model] = artifact.manifest_sha256
         return artifact
 
     def publish(
         self, tables: Mapping[str, Iterable[pa.RecordBatch]], *, inputs: Mapping[str, str]
     ) -> list[Publication]:
-        """Publish this week's tables of the mart in one transaction."""
+        """Publish this week's tables of the mart in one transaction.
+
+        What was read through the week and the stage counts as input, beside `inputs`.
+        """
         from passbook import mart  # noqa: PLC0415
 
-        return mart.publish(self.mart, self.fence, tables, inputs=inputs)
+        return mart.publish(self.mart, self.fence, tables, inputs={**self.week.used, **inputs})
 
 
 def run_stage(

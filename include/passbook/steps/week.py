@@ -38,6 +38,8 @@ class Week:
     hive: Hive
     source: Source
     fingerprints: Mapping[tuple[str, date], str] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """Inputs read so far: what a publication was computed from, whoever read it."""
 
     def offers(self, table: str) -> bool:
         """Whether the bank has this work table at all."""
@@ -47,6 +49,7 @@ class Week:
         self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None
     ) -> pa.Table:
         """Return a work table, of an observation date when `at` is given."""
+        self._use(name, at)
         return self.hive.read_table(
             self.settings.work_database, name, at or self.base_date, columns=columns
         )
@@ -55,6 +58,7 @@ class Week:
         self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield a work table in blocks of at most ``settings.block_rows`` rows."""
+        self._use(name, at)
         return self.hive.iter_batches(
             self.settings.work_database,
             name,
@@ -79,3 +83,8 @@ class Week:
                 f"No fingerprint of {name} for {partition} is known. "
                 f"Run ingest_work_tables for {self.base_date} first."
             ) from None
+
+    def _use(self, name: str, at: date | None) -> None:
+        found = self.fingerprints.get((name, at or self.base_date))
+        if found is not None:
+            self.used[name if at in {None, self.base_date} else f"{name} {at}"] = found
