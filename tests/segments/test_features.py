@@ -59,6 +59,14 @@ def test_squared_deviation_averages_to_the_weight() -> None:
         assert scaling.gamma == pytest.approx([0.2])
 
 
+def test_a_feature_may_add_columns_up_and_divide_them() -> None:
+    table = pa.table({"in": [2.0, 6.0, 0.0], "out": [2.0, 0.0, 0.0], "count": [2, 3, 0]})
+    number = Number("size", "money", "linear", columns=("in", "out"), per="count")
+    (fitted,) = fit_scaling(table, FeatureSet("t", (number,), (), {"money": 1.0})).numbers
+    np.testing.assert_array_equal(fitted.read(table), [2.0, 2.0, np.nan])
+    assert (fitted.median, fitted.flag_missing) == (2.0, True)
+
+
 def test_scales_do_not_move_with_the_scored_customers() -> None:
     scaling = fit_scaling(customers([1.0, 10.0, 100.0, 1000.0]), feature_set())
     together, _ = scaling.transform(customers([1.0, 1e6]))

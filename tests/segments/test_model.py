@@ -45,12 +45,13 @@ def test_segments_are_numbered_by_size(table: pa.Table, training: Training) -> N
 
 def test_names_say_what_sets_a_segment_apart(table: pa.Table, training: Training) -> None:
     names = training.model.names
-    assert len(set(names.values())) == 4
+    assert len({name.name for name in names.values()}) == 4
+    assert len({name.name_ko for name in names.values()}) == 4
     assigned = training.model.assign(table)["segment"].to_numpy()
     balances = table["avg_balance_3m"].to_numpy()
     richest = max(names, key=lambda segment: float(np.median(balances[assigned == segment])))
-    assert "high balance" in names[richest]
-    assert "many time deposits" in names[richest]
+    assert "high balance" in names[richest].name
+    assert "많은 정기예금" in names[richest].name_ko
 
 
 def test_files_hold_the_whole_model(table: pa.Table, training: Training) -> None:

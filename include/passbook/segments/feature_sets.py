@@ -11,11 +11,23 @@ Scale = Literal["log", "rank", "linear"]
 
 @dataclass(frozen=True)
 class Number:
-    """A numeric column: how its tail is tamed, and the group whose weight it shares."""
+    """A numeric feature: how its tail is tamed, and the group whose weight it shares.
+
+    Attributes
+    ----------
+    name, group : str
+    scale : "log", "rank" or "linear"
+    columns : tuple[str, ...]
+        Columns that add up to it; empty: the column of its name.
+    per : str
+        Column it is divided by; where that is zero the feature is missing.
+    """
 
     name: str
     group: str
     scale: Scale = "log"
+    columns: tuple[str, ...] = ()
+    per: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,10 +77,12 @@ DEPOSIT: Final = FeatureSet(
         Number("balance", "balance"),
         Number("avg_balance_3m", "balance"),
         Number("avg_balance_1y", "balance"),
+        # How often and how much at a time: a total would say both at once, and neither well.
         Number("deposit_count", "activity"),
-        Number("deposit_amount", "activity"),
         Number("withdrawal_count", "activity"),
-        Number("withdrawal_amount", "activity"),
+        Number("deposit_size", "activity", columns=("deposit_amount",), per="deposit_count"),
+        Number("withdrawal_size", "activity", columns=("withdrawal_amount",),
+               per="withdrawal_count"),
         Number("auto_payment_count", "activity"),
         Number("auto_transfer_count", "activity"),
         Number("time_deposit_count", "products"),
@@ -80,34 +94,25 @@ DEPOSIT: Final = FeatureSet(
     categories=_DEMOGRAPHICS,
     weights={
         "balance": 0.35,
-        "activity": 0.25,
-        "products": 0.25,
-        "standing": 0.05,
-        "demographics": 0.10,
+        "activity": 0.45,
+        "products": 0.12,
+        "standing": 0.04,
+        "demographics": 0.04,
     },
     must_lead=("avg_balance_3m",),
-)
+)  # fmt: skip
 
 INSURANCE: Final = FeatureSet(
     profile="insurance_profile",
-    numbers=tuple(
-        Number(kind, "policies")
-        for kind in (
-            "death",
-            "injury",
-            "disease",
-            "child",
-            "group",
-            "education",
-            "non_qualified",
-            "qualified",
-            "savings",
-            "rider",
-            "policy_count",
-        )
+    # Policies by what they are for: single kinds are too rare to show who buys what together.
+    numbers=(
+        Number("protection", "policies", columns=("death", "group", "rider")),
+        Number("health", "policies", columns=("injury", "disease")),
+        Number("children", "policies", columns=("child", "education")),
+        Number("saving", "policies", columns=("non_qualified", "qualified", "savings")),
     ),
     categories=_DEMOGRAPHICS,
-    weights={"policies": 0.85, "demographics": 0.15},
+    weights={"policies": 0.95, "demographics": 0.05},
 )
 
 FEATURE_SETS: Final[Mapping[str, FeatureSet]] = {"deposit": DEPOSIT, "insurance": INSURANCE}

@@ -8,8 +8,8 @@ customer has on average to the centre of everybody, as far as the numbers go.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -44,8 +44,14 @@ class ScaledNumber:
     spread: float
     flag_missing: bool
     """Whether being missing is a category of its own, because it occurred when fitted."""
+    columns: tuple[str, ...]
+    per: str
     knots: tuple[float, ...] = ()
     ranks: tuple[float, ...] = ()
+
+    def read(self, table: Columns) -> Floats:
+        """Return the feature's values (n,) out of its columns, missing ones as NaN."""
+        return read_number(table, self.columns, self.per)
 
     def tame(self, values: Floats) -> Floats:
         """Return the values with their tail tamed; NaN stays NaN."""
@@ -102,7 +108,7 @@ class Scaling:
         X = np.empty((len(table), len(self.numbers)), dtype=np.float32)
         codes = []
         for j, number in enumerate(self.numbers):
-            values = read_number(table, number.name)
+            values = number.read(table)
             X[:, j] = number.standard(values) * math.sqrt(number.weight)
             if number.flag_missing:
                 codes.append(np.isnan(values).astype(np.int32))
@@ -121,10 +127,7 @@ class Scaling:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Scaling:
         """Read what `to_json` gave."""
-        numbers = tuple(
-            ScaledNumber(**{**n, "knots": tuple(n["knots"]), "ranks": tuple(n["ranks"])})
-            for n in content["numbers"]
-        )
+        numbers = tuple(_scaled_number(number) for number in content["numbers"])
         categories = tuple(
             CodedCategory(**{**c, "values": tuple(c["values"])}) for c in content["categories"]
         )
@@ -150,10 +153,7 @@ def fit_scaling(
         E803: a column is absent or infinite, a group has no weight.
     """
     weight = _feature_weights(features, {**features.weights, **(weights or {})})
-    numbers = tuple(
-        _fit_number(number, read_number(table, number.name), weight[number.name])
-        for number in features.numbers
-    )
+    numbers = tuple(_fit_number(number, table, weight[number.name]) for number in features.numbers)
     categories = tuple(
         CodedCategory(
             category.name,
@@ -166,14 +166,29 @@ def fit_scaling(
     return Scaling(numbers, categories)
 
 
-def read_number(table: Columns, name: str) -> Floats:
-    """Return a column as float64, missing values as NaN.
+def read_number(table: Columns, columns: Sequence[str], per: str = "") -> Floats:
+    """Return the sum of columns as float64, divided by `per` where given; missing is NaN.
 
     Raises
     ------
     InputError
-        E803 when it is absent or holds an infinite number.
+        E803 when a column is absent or holds an infinite number.
     """
+    total = _column(table, columns[0]).copy()
+    for name in columns[1:]:
+        total += _column(table, name)
+    if per:
+        divisor = _column(table, per)
+        total = np.divide(total, divisor, out=np.full_like(total, np.nan), where=divisor != 0)
+    return total
+
+
+def _scaled_number(content: Mapping[str, Any]) -> ScaledNumber:
+    lists = {name: tuple(content[name]) for name in ("columns", "knots", "ranks")}
+    return ScaledNumber(**{**content, **lists})
+
+
+def _column(table: Columns, name: str) -> Floats:
     if name not in table.schema.names:
         raise InputError(f"The features lack the column {name}.")
     values = to_numpy(pc.cast(table[name], pa.float64()))
@@ -189,20 +204,30 @@ def to_numpy(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
-def _fit_number(number: Number, values: Floats, weight: float) -> ScaledNumber:
+def _fit_number(number: Number, table: Columns, weight: float) -> ScaledNumber:
+    columns = number.columns or (number.name,)
+    values = read_number(table, columns, number.per)
     knots, ranks = _rank_knots(values) if number.scale == "rank" else ((), ())
-    raw = ScaledNumber(number.name, number.group, number.scale, weight, 0.0, 0.0, 1.0, False,
-                       knots, ranks)  # fmt: skip
+    raw = ScaledNumber(
+        name=number.name, group=number.group, scale=number.scale, weight=weight, median=0.0,
+        centre=0.0, spread=1.0, flag_missing=False, columns=columns, per=number.per,
+        knots=knots, ranks=ranks,
+    )  # fmt: skip
     tamed = raw.tame(values)
     known = tamed[~np.isnan(tamed)]
     # A column without any value is a constant: it adds nothing to a distance.
     median = float(np.median(known)) if len(known) else 0.0
     filled = np.where(np.isnan(tamed), median, tamed)
-    centre, spread = float(filled.mean()), float(filled.std())
+    spread = float(filled.std())
     if number.scale == "log":
         spread = max(spread, SMALLEST_SPREAD)
-    return ScaledNumber(number.name, number.group, number.scale, weight, median, centre,
-                        spread or 1.0, len(known) < len(values), knots, ranks)  # fmt: skip
+    return replace(
+        raw,
+        median=median,
+        centre=float(filled.mean()),
+        spread=spread or 1.0,
+        flag_missing=len(known) < len(values),
+    )
 
 
 def _rank_knots(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -16,7 +16,7 @@ from passbook.errors import ClusterCountError, TooFewCustomersError
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.segments.features import Scaling, fit_scaling
 from passbook.segments.k_prototypes import KPrototypes, two_nearest
-from passbook.segments.names import name_segments
+from passbook.segments.names import SegmentName, name_segments
 from passbook.segments.number_of_clusters import (
     STARTS,
     Choice,
@@ -42,8 +42,8 @@ class SegmentModel:
     modes : (k, q) int32
     segment_ids : (k,) int32
         The segment that each prototype stands for.
-    names : Mapping[int, str]
-        Segment to name.
+    names : Mapping[int, SegmentName]
+        By segment.
     """
 
     family: str
@@ -51,7 +51,7 @@ class SegmentModel:
     centroids: npt.NDArray[np.float32]
     modes: npt.NDArray[np.int32]
     segment_ids: npt.NDArray[np.int32]
-    names: Mapping[int, str]
+    names: Mapping[int, SegmentName]
 
     @property
     def clusters(self) -> int:
@@ -83,7 +83,7 @@ class SegmentModel:
         np.savez(arrays, centroids=self.centroids, modes=self.modes, segment_ids=self.segment_ids)
         content = {
             "family": self.family,
-            "names": {str(segment): name for segment, name in self.names.items()},
+            "names": {str(segment): vars(name) for segment, name in self.names.items()},
             "scaling": self.scaling.to_json(),
         }
         text = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
@@ -100,7 +100,7 @@ class SegmentModel:
                 arrays["centroids"],
                 arrays["modes"],
                 arrays["segment_ids"],
-                {int(segment): name for segment, name in content["names"].items()},
+                {int(segment): SegmentName(**name) for segment, name in content["names"].items()},
             )
 
 

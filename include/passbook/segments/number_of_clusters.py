@@ -15,13 +15,14 @@ from passbook.errors import TooFewCustomersError
 from passbook.segments.k_prototypes import KPrototypes, two_nearest
 
 SAMPLE_ROWS: Final = 100_000
-SILHOUETTE_ROWS: Final = 4_000
+SILHOUETTE_ROWS: Final = 2_500
 STARTS: Final = 4
 STABLE: Final = 0.8
 """Adjusted Rand index over which two clusterings count as the same."""
 
-NEAR_BEST: Final = 0.95
-"""Share of the best silhouette that the elbow's k must reach to be preferred."""
+NEAR_BEST: Final = 0.75
+"""Share of the best silhouette that the elbow's k must reach. Silhouettes favour few and coarse
+clusters, so the elbow of those that repeat comes first."""
 
 Floats = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.int32]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from passbook.segments.features import Columns, Scaling, read_number
+from passbook.segments.features import Columns, Scaling
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _numbers(
     customers: npt.NDArray[np.int64],
 ) -> list[NumberProfile]:
     number = scaling.numbers[j]
-    values = read_number(table, number.name)
+    values = number.read(table)
     known = ~np.isnan(values)
     count = np.bincount(labels[known], minlength=len(customers))
     sums = np.bincount(labels[known], weights=values[known], minlength=len(customers))

@@ -128,7 +128,7 @@ def describe(week: Week, models: Mapping[str, SegmentModel], assigned: pa.Table)
                 {
                     "family": family,
                     "segment": segment,
-                    "name": model.names[segment],
+                    "name": model.names[segment].name,
                     "customers": profile.customers,
                     "share": profile.share,
                     "profile": _profile_json(profile),
