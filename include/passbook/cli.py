@@ -33,6 +33,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "start": Command("passbook.commands.start", "Start Postgres, HiveServer2 and Airflow."),
     "stop": Command("passbook.commands.stop", "Stop them."),
     "demo": Command("passbook.commands.demo", "Fill a bank, run its weeks, show what they say."),
+    "backfill": Command(
+        "passbook.commands.backfill", "Run all five DAGs over past weeks, in order."
+    ),
     "summary": Command("passbook.demo.summary", "Show what a published week says."),
     "prepare": Command("passbook.commands.prepare", "Make the mart's database and its logins."),
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
