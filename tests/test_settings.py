@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from passbook import settings
-from passbook.errors import SettingsError
+from passbook.errors import SettingsError, StorageError
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,9 @@ def test_every_wrong_setting_is_named_and_no_value_is_shown(
 def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PASSBOOK_MART_URL", "postgresql://loader:hunter2@db/mart")
     assert "hunter2" not in repr(settings.load())
+
+
+def test_a_home_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PASSBOOK_HOME", "x" * 300)
+    with pytest.raises(StorageError, match=r"E805 .*xxx/stack.env: File name too long"):
+        settings.load()

@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from passbook.errors import SettingsError
+from passbook.errors import SettingsError, StorageError
 
 STACK_ENVIRONMENT = "stack.env"
 
@@ -105,6 +105,8 @@ def load() -> Settings:
     ------
     SettingsError
         E801, naming each wrong setting but never its value.
+    StorageError
+        E805 when ``stack.env`` cannot be read.
     """
     home = Path(os.environ.get("PASSBOOK_HOME", ".passbook"))
     try:
@@ -115,3 +117,5 @@ def load() -> Settings:
             for fault in error.errors(include_input=False)
         )
         raise SettingsError(faults) from None
+    except OSError as error:
+        raise StorageError(f"{error.filename}: {error.strerror}.") from error

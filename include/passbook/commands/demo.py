@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ from passbook.base_date import newest_base_date, parse_base_date
 from passbook.demo import progress, summary
 from passbook.demo.fill import DemoBank, fill_demo_bank, fill_insurance_purchases
 from passbook.embedded import stack, week_runs
-from passbook.embedded.airflow_api import AirflowApi, Run
+from passbook.embedded.airflow_api import AirflowApi
 from passbook.errors import InputError
 
 DEMO, INSURANCE_PURCHASES = "demo", "insurance_purchases"
@@ -56,17 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     with progress.phase(console, f"Filling {arguments.source}"):
         changed = _fill(found, arguments)
-    failed = [bad for base_date in _weeks(weeks) for bad in _run_week(
-        console, found, base_date, newest=not weeks, again=arguments.again or changed
-    )]  # fmt: skip
+    passed = all(
+        _run_week(console, found, base_date, newest=not weeks, again=arguments.again or changed)
+        for base_date in sorted(weeks) or [newest_base_date()]
+    )
     console.print("\n".join(stack.describe(found)), highlight=False, markup=False, soft_wrap=True)
-    for bad in failed:
-        console.print(f"[red]{bad.dag} failed for {bad.base_date}; its log is in Airflow.")
-    return 1 if failed else 0
-
-
-def _weeks(asked: list[date]) -> Iterator[date]:
-    yield from sorted(asked) or [newest_base_date()]
+    return 0 if passed else 1
 
 
 def _fill(found: stack.Stack, arguments: argparse.Namespace) -> bool:
@@ -81,17 +75,19 @@ def _fill(found: stack.Stack, arguments: argparse.Namespace) -> bool:
 
 def _run_week(
     console: Console, found: stack.Stack, base_date: date, *, newest: bool, again: bool
-) -> list[Run]:
-    """Run a week through Airflow, print its summary, and return the runs that failed."""
+) -> bool:
+    """Run a week through Airflow, print its summary, and return whether every stage succeeded."""
     server = found.airflow
     if server is None:
         raise InputError("A stack without Airflow runs no week.")
-    with (
-        AirflowApi(server.url, "admin", server.passwords["admin"]) as api,
-        progress.week(console, base_date) as report,
-    ):
-        run_week = week_runs.run_newest if newest else week_runs.backfill
-        runs = run_week(api, base_date, report, again=again)
+    run_week = week_runs.run_newest if newest else week_runs.backfill
+    with AirflowApi(server.url, "admin", server.passwords["admin"]) as api:
+        with progress.week(console, base_date) as report:
+            runs = run_week(api, base_date, report, again=again)
+        failed = [run for run in runs.values() if run.state == "failed"]
+        reasons = [f"{run.dag} failed: {week_runs.reason(api, run)}" for run in failed]
     with closing(mart.connect(found.mart.loader)) as connection:
         summary.print_week(console, connection, base_date)
-    return [run for run in runs.values() if run.state == "failed"]
+    for said in reasons:
+        console.print(said, style="red", markup=False)
+    return not failed

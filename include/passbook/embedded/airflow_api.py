@@ -84,8 +84,8 @@ class AirflowApi(AbstractContextManager["AirflowApi"]):
         body = {"logical_date": None, "conf": dict(conf)}
         return _run(dag, self._request("POST", f"/api/v2/dags/{dag}/dagRuns", body))
 
-    def backfill(self, dag: str, base_date: date, *, again: bool = False) -> int:
-        """Backfill one base date and return the backfill's id.
+    def backfill(self, dag: str, base_date: date, *, again: bool = False) -> None:
+        """Start a backfill of one base date.
 
         Parameters
         ----------
@@ -99,11 +99,16 @@ class AirflowApi(AbstractContextManager["AirflowApi"]):
             "dag_id": dag, "from_date": moment, "to_date": moment, "max_active_runs": 1,
             "reprocess_behavior": "completed" if again else "failed",
         }  # fmt: skip
-        return int(self._request("POST", "/api/v2/backfills", body)["id"])
+        self._request("POST", "/api/v2/backfills", body)
 
-    def backfill_completed(self, backfill: int) -> bool:
-        """Return whether every run of the backfill has ended."""
-        return bool(self._request("GET", f"/api/v2/backfills/{backfill}")["completed_at"])
+    def await_backfills(self, dag: str, *, patience: float) -> None:
+        """Return when no backfill of the DAG goes on: Airflow allows one at a time."""
+        path = f"/api/v2/backfills?dag_id={dag}&limit=1&order_by=-id"
+
+        def ended() -> bool:
+            return all(b["completed_at"] for b in self._request("GET", path)["backfills"])
+
+        self.wait(ended, f"The end of the earlier backfill of {dag}", patience=patience)
 
     def tasks(self, run: Run) -> dict[str, str]:
         """Return the state of each task instance of the run, in order of starting."""

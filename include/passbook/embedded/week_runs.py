@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import date
@@ -14,8 +15,11 @@ from passbook.errors import AirflowRequestError
 Report = Callable[[dict[str, Run], dict[str, dict[str, str]]], None]
 """Told the runs by DAG, and their tasks' states, about once a second."""
 
+CODED = re.compile(r"\bE\d{3} .*")
+
 PARSE_PATIENCE = 120
-SCHEDULE_PATIENCE = 60
+SCHEDULE_PATIENCE = 120
+BACKFILL_PATIENCE = 300
 RUN_PATIENCE = 4 * 3600
 
 
@@ -81,11 +85,22 @@ def backfill(
     for dag in STAGES:
         api.pause(dag, paused=False)
         if dag not in done:
+            api.await_backfills(dag, patience=BACKFILL_PATIENCE)
             api.backfill(dag, base_date, again=again)
     for dag in STAGES:
         if dag not in done:
             runs[dag] = _await_run(api, dag, base_date, patience=SCHEDULE_PATIENCE)
     return _watch(api, runs, report)
+
+
+def reason(api: AirflowApi, run: Run) -> str:
+    """Return the coded sentence of the task that failed the run, else where its log is."""
+    failed = [task for task, state in api.tasks(run).items() if state == "failed"]
+    for task in failed:
+        for line in reversed(api.log(run, task)):
+            if found := CODED.search(line):
+                return found[0]
+    return f"see the log of {', '.join(failed) or run.dag} in Airflow."
 
 
 def _await_scheduled(api: AirflowApi, dag: str, base_date: date) -> Run:

@@ -1,0 +1,80 @@
+"""``passbook credit``: explain a score, show a model's card, write the scorecard as SQL."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+from passbook import settings
+from passbook.base_date import parse_base_date
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what can be asked."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    explaining = actions.add_parser("explain", help="Say what a customer's index is made of.")
+    explaining.add_argument("customer", metavar="CUSTOMER", help="The bank's customer number.")
+    explaining.set_defaults(action=explain)
+    writing = actions.add_parser("sql", help="Write the scorecard as a SELECT for Postgres.")
+    writing.add_argument(
+        "--relation", default="credit_features", help="Table or view with the features."
+    )
+    writing.set_defaults(action=write_sql)
+    card = actions.add_parser("card", help="Write the model card of the version in force.")
+    card.add_argument("--output", type=Path, help="A file; else it goes to the terminal.")
+    card.set_defaults(action=write_card)
+    for action in (explaining, writing, card):
+        action.add_argument(
+            "--base-date", metavar="DATE", help="A Sunday; else the newest published week."
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    return int(arguments.action(arguments))
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Print the explanation record of a customer's index."""
+    from passbook.steps import credit_in_force, stage  # noqa: PLC0415
+
+    with credit_in_force.connected() as connection:
+        in_force = credit_in_force.find(connection, _base_date(arguments))
+        with stage.open_week(settings.load(), connection, in_force.base_date) as week:
+            found = credit_in_force.explain_customer(week, in_force, arguments.customer)
+    print(found.to_text())
+    return 0
+
+
+def write_sql(arguments: argparse.Namespace) -> int:
+    """Print the scorecard of the version in force as SQL."""
+    from passbook.credit.scorecard import Scorecard  # noqa: PLC0415
+    from passbook.credit.scorecard_sql import render  # noqa: PLC0415
+    from passbook.steps import credit_in_force  # noqa: PLC0415
+
+    with credit_in_force.connected() as connection:
+        artifact = credit_in_force.find(connection, _base_date(arguments)).default
+    print(f"-- Scorecard of {artifact.model} {artifact.version}")
+    print(render(Scorecard.from_files(artifact.files), arguments.relation), end="")
+    return 0
+
+
+def write_card(arguments: argparse.Namespace) -> int:
+    """Print or write the model card of the version in force."""
+    from passbook.credit.model_card import render  # noqa: PLC0415
+    from passbook.steps import credit_in_force  # noqa: PLC0415
+
+    with credit_in_force.connected() as connection:
+        in_force = credit_in_force.find(connection, _base_date(arguments))
+    text = render(in_force.default.manifest, in_force.default.files)
+    if arguments.output is None:
+        print(text)
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+        print(f"Written: {arguments.output}")
+    return 0
+
+
+def _base_date(arguments: argparse.Namespace) -> date | None:
+    return parse_base_date(arguments.base_date) if arguments.base_date else None
