@@ -70,7 +70,7 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
     measured: list[Measured] = []
     hopeless = _untrainable_before(stage)
     for domain, models in offered_models(stage.week).items():
-        reasons = ["forced by the form"] if force else []
+        reasons = ["forced by the form"] if force and models else []
         for model in models:
             champion = _champion_before(stage, model)
             if champion is not None:

@@ -1,0 +1,49 @@
+"""The entry *Passbook* in Airflow's menu: a status page for those who are logged in.
+
+Every Airflow process reads its plugins, each task's too; only the API server builds the page.
+"""
+
+from functools import cached_property
+from typing import Any, ClassVar
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+def status_app() -> Any:
+    """Return the FastAPI app of the page. Airflow mounts it without authentication of its own."""
+    from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
+    from airflow.api_fastapi.core_api.security import requires_access_view
+    from fastapi import Depends, FastAPI
+    from fastapi.responses import HTMLResponse
+
+    from passbook import status_page
+
+    app = FastAPI(title="Passbook", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get("/", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
+    def status() -> HTMLResponse:
+        """Answer in a thread of its own, so that a slow mart blocks no other request."""
+        code, page = status_page.answer()
+        return HTMLResponse(page, status_code=code)
+
+    return app
+
+
+class PassbookPlugin(AirflowPlugin):
+    """What the UI shows of Passbook."""
+
+    name = "passbook"
+    external_views: ClassVar = [
+        {
+            "name": "Passbook",
+            "href": "/passbook/",
+            "destination": "nav",
+            "nav_top_level": True,
+            "url_route": "passbook-status",
+        }
+    ]
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:
+        """The app, built when the API server asks for it."""
+        return [{"app": status_app(), "url_prefix": "/passbook", "name": "Passbook"}]

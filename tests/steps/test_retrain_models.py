@@ -1,0 +1,259 @@
+"""Drift, retraining and promotion over three weeks of an insurer, on a real Hive and mart.
+
+Week one has no champions, week two is like week one, week three's policies have changed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+
+from passbook import hive, ledger, mart
+from passbook.contracts import WORK_TABLES
+from passbook.settings import Settings
+from passbook.sources import Source
+from passbook.steps import retrain_models
+from passbook.steps.stage import Stage
+from passbook.steps.week import Week
+
+pytestmark = [pytest.mark.hive, pytest.mark.postgres]
+
+FIRST = date(2022, 12, 4)
+WEEKS = [FIRST + timedelta(weeks=w) for w in range(3)]
+CUSTOMERS, PRODUCTS = 900, 6
+SOURCE = f"retrain_{os.getpid()}_test"
+HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
+              pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
+MODELS = {"segments.insurance", "recommend.up_sell.insurance"}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a week's run brought, and what it left in the ledger."""
+
+    drift: dict[str, Any]
+    outcome: dict[str, Any]
+    rows: dict[str, list[tuple[Any, ...]]]
+
+
+def bank_tables(base_date: date, *, changed: bool) -> dict[str, pa.Table]:
+    """Return an insurer's work tables; `changed` moves its customers to other policies."""
+    rng = np.random.default_rng(5)
+    ids = [f"C{i:06d}" for i in range(CUSTOMERS)]
+    group = rng.integers(0, 3, CUSTOMERS)
+    kinds = WORK_TABLES["insurance_profile"].column_names[1:-1]
+    means = np.full((3, len(kinds)), 0.1)
+    for number in range(3):
+        means[number, (3 * number + (4 if changed else 0)) % len(kinds)] = 4.0
+    policies = rng.poisson(means[group])
+    tables: dict[str, dict[str, Any]] = {
+        "customer": {
+            "customer_id": ids,
+            "sex": rng.choice(["M", "F"], CUSTOMERS),
+            "age_band": rng.choice(["20-29", "40-49", "60-69"], CUSTOMERS),
+            "occupation_group": ["employed"] * CUSTOMERS,
+            "joined_on": [date(2018, 1, 1)] * CUSTOMERS,
+            "has_insurance": [True] * CUSTOMERS,
+            "holding_type": ["I"] * CUSTOMERS,
+        },
+        "insurance_profile": {
+            "customer_id": ids,
+            **{kind: policies[:, i] for i, kind in enumerate(kinds)},
+            "policy_count": policies.sum(axis=1),
+        },
+        "product": {
+            "product_code": [f"P{i}" for i in range(PRODUCTS)],
+            "product_name": [f"보험 {i}" for i in range(PRODUCTS)],
+            "family": ["insurance"] * PRODUCTS,
+            "sale_start": [date(2015, 1, 1)] * PRODUCTS,
+        },
+        "insurance_holding": _holdings(rng, ids, group, base_date),
+    }
+    return {name: _filled(name, columns) for name, columns in tables.items()}
+
+
+def _holdings(
+    rng: np.random.Generator, ids: list[str], group: np.ndarray, base_date: date
+) -> dict[str, Any]:
+    """Return a purchase in the past for everyone, and another in the last 60 days for a third."""
+    past = rng.integers(90, 1200, CUSTOMERS)
+    buyers = np.flatnonzero(rng.random(CUSTOMERS) < 1 / 3)
+    owned, bought = group, group[buyers] + 3
+    days = np.concatenate([past, rng.integers(1, 60, buyers.size)])
+    return {
+        "customer_id": [*ids, *(ids[i] for i in buyers)],
+        "product_code": [f"P{i}" for i in (*owned, *bought)],
+        "opened_on": [base_date - timedelta(days=int(d)) for d in days],
+    }
+
+
+def _filled(name: str, columns: dict[str, Any]) -> pa.Table:
+    rows = len(next(iter(columns.values())))
+    empty = {pa.bool_(): False}
+    schema = WORK_TABLES[name].schema
+    return pa.table(
+        {f.name: columns.get(f.name, [empty.get(f.type)] * rows) for f in schema}, schema=schema
+    )
+
+
+@pytest.fixture(scope="module")
+def open_hive(hive_url: str) -> Iterator[hive.Hive]:
+    """Hive with an empty database of work tables."""
+    with hive.connect(hive_url) as connection:
+        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+        yield connection
+        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
+
+
+@pytest.fixture(scope="module")
+def weeks(open_hive: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> list[Week]:
+    """Three weeks of work tables; the third is another bank in its policies."""
+    folder = tmp_path_factory.mktemp("retrain")
+    folder.parent.chmod(0o755)
+    settings = Settings(home=folder, source=SOURCE, segment_counts=(3,), fund_minimum_holders=500)
+    found = []
+    for base_date in WEEKS:
+        tables = bank_tables(base_date, changed=base_date == WEEKS[2])
+        for name, table in tables.items():
+            _add_partition(open_hive, folder, name, base_date, table)
+        source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
+        hashes = {(name, base_date): f"{name} {base_date}" for name in tables}
+        found.append(Week(base_date, settings, open_hive, source, hashes))
+    return found
+
+
+def _add_partition(
+    open_hive: hive.Hive, folder: Path, name: str, day: date, table: pa.Table
+) -> None:
+    place = folder / "tables" / name / day.isoformat()
+    place.mkdir(parents=True)
+    pq.write_table(table, place / "part.parquet")
+    columns = ", ".join(f"`{f.name}` {HIVE_TYPES[f.type]}" for f in WORK_TABLES[name].schema)
+    full_name = f"work_{SOURCE}.{name}"
+    open_hive.execute(
+        f"CREATE EXTERNAL TABLE IF NOT EXISTS {full_name} ({columns})"
+        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
+        f" LOCATION '{place.parent.as_uri()}'"
+    )
+    open_hive.execute(
+        f"ALTER TABLE {full_name} ADD PARTITION (base_date='{day}') LOCATION '{place.as_uri()}'"
+    )
+
+
+@pytest.fixture(scope="module")
+def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
+    """The loader's connection to a migrated mart."""
+    database = urlsplit(postgres_database).path.removeprefix("/")
+    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
+    mart.migrate(given.owner)
+    with closing(mart.connect(given.loader)) as connection:
+        yield connection
+    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for address in (given.owner, given.loader, given.analyst):
+            login = sql.Identifier(urlsplit(address).username or "")
+            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+@pytest.fixture(scope="module")
+def ran(weeks: list[Week], loader: Connection) -> dict[str, Ran]:
+    """Weeks one to three in order, then week one again."""
+    return {
+        name: run(weeks[number], loader)
+        for name, number in (("first", 0), ("quiet", 1), ("drifted", 2), ("again", 0))
+    }
+
+
+def run(week: Week, loader: Connection) -> Ran:
+    fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "test")
+    stage = Stage(week, loader, fence, week.settings)
+    drift = retrain_models.measure_drift(stage)
+    if drift["due"]:
+        outcome = retrain_models.train_challengers(stage, tuple(drift["due"]))
+    else:
+        outcome = retrain_models.evaluate_champions(stage)
+    figures = {**drift, **outcome}
+    ledger.record_verdict(loader, fence, "pass", figures=figures)
+    rows = {
+        "drift": "SELECT model, feature, drifted FROM ops.drift WHERE base_date = %s ORDER BY 1, 2",
+        "leaderboard": "SELECT recommender, mrr, champion FROM ops.leaderboard"
+        " WHERE base_date = %s ORDER BY 1",
+        "promotion": "SELECT model, version, promoted FROM ops.promotion"
+        " WHERE base_date = %s ORDER BY promotion_id",
+    }
+    found = {}
+    with loader.cursor() as cursor:
+        for table, query in rows.items():
+            cursor.execute(query, (week.base_date,))
+            found[table] = cursor.fetchall()
+    loader.commit()
+    return Ran(drift, outcome, found)
+
+
+def test_without_champions_everything_is_trained_and_promoted(ran: dict[str, Ran]) -> None:
+    first = ran["first"]
+    assert set(first.drift["due"]) == {"segments", "recommend"}
+    assert set(first.outcome["promoted"]) == MODELS
+    assert first.rows["drift"] == []
+    assert all(version.startswith("2022-12-04-") for version in first.outcome["promoted"].values())
+
+
+def test_a_like_week_trains_nothing_but_measures_the_champions(ran: dict[str, Ran]) -> None:
+    quiet = ran["quiet"]
+    assert quiet.drift["due"] == {}
+    assert quiet.drift["max_psi"] < 0.1
+    assert {model for model, _, _ in quiet.rows["drift"]} == MODELS
+    assert quiet.rows["promotion"] == []
+    champions = [name for name, _, champion in quiet.rows["leaderboard"] if champion]
+    assert champions == [name for name, _, champion in ran["first"].rows["leaderboard"] if champion]
+    assert len(quiet.rows["leaderboard"]) == len(ran["first"].rows["leaderboard"])
+
+
+def test_drift_names_the_feature_and_retrains_what_it_concerns(ran: dict[str, Ran]) -> None:
+    drifted = ran["drifted"]
+    assert list(drifted.drift["due"]) == ["segments"]
+    assert "segments.insurance drifted: PSI" in drifted.drift["due"]["segments"]
+    assert any(found for _, _, found in drifted.rows["drift"])
+    assert {model for model, _, _ in drifted.rows["promotion"]} >= {"segments.insurance"}
+    assert any(champion for _, _, champion in drifted.rows["leaderboard"])
+
+
+def test_the_same_week_again_ends_in_the_same_versions_and_rows(ran: dict[str, Ran]) -> None:
+    first, again = ran["first"], ran["again"]
+    assert again.drift == first.drift
+    assert again.outcome == first.outcome
+    assert again.rows == first.rows
+
+
+def test_a_later_champion_is_never_used_for_an_earlier_week(
+    ran: dict[str, Ran], weeks: list[Week], loader: Connection
+) -> None:
+    versions = ran["drifted"].outcome["promoted"]
+    assert versions
+    for model in versions:
+        before = ledger.champion(loader, model, weeks[1].base_date)
+        assert before is not None
+        assert before.base_date == weeks[0].base_date
+
+
+def test_the_form_can_force_a_retrain(weeks: list[Week], loader: Connection) -> None:
+    fence = ledger.begin_stage(loader, "retrain_models", weeks[1].base_date, "forced")
+    stage = Stage(weeks[1], loader, fence, weeks[1].settings)
+    due = retrain_models.measure_drift(stage, force=True)["due"]
+    assert set(due) == {"segments", "recommend"}
+    assert all(reason.startswith("forced") for reason in due.values())
