@@ -72,6 +72,10 @@ class PassbookHiveDialect(HiveDialect):  # type: ignore[misc]
 
     supports_statement_cache = False
 
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        return pyhive
+
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         plain = url.set(drivername="hive").render_as_string(hide_password=False)
         return [parse_url(plain)], {}

@@ -107,25 +107,58 @@ def read(dataset: ds.Dataset, table: Table, columns: Sequence[str]) -> pa.Table:
         return schema.empty_table()
     check_schema(dataset.schema, table)
     try:
-        return dataset.to_table(columns=list(columns)).cast(schema)
+        found = dataset.to_table(columns=list(columns))
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(table, error) from error
+    return _typed(found, schema, table)
 
 
 def iter_batches(
     dataset: ds.Dataset, table: Table, columns: Sequence[str], rows: int
 ) -> Iterator[pa.RecordBatch]:
-    """Yield columns in blocks of exactly `rows` rows, the last one fewer, in file order."""
+    """Yield columns in blocks of exactly `rows` rows, the last one fewer, in file order.
+
+    Raises
+    ------
+    ContractError
+        E103 when a column is missing, of another type, or null where it must not be.
+    """
     schema = schema_of(table, columns)
+    for block in iter_unchecked(dataset, table, columns, rows):
+        yield _typed(pa.Table.from_batches([block]), schema, table).to_batches()[0]
+
+
+def iter_unchecked(
+    dataset: ds.Dataset, table: Table, columns: Sequence[str], rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield blocks as `iter_batches`, but nulls pass where the contract allows none."""
+    schema = _nullable(schema_of(table, columns))
     if not dataset.schema.names:
         return
     check_schema(dataset.schema, table)
-    scanner = dataset.scanner(columns=list(columns), batch_size=min(rows, 1 << 17),
-                              batch_readahead=4, fragment_readahead=2)  # fmt: skip
+    scanner = dataset.scanner(
+        columns=list(columns), batch_size=min(rows, 1 << 17), batch_readahead=4,
+        fragment_readahead=2,
+    )  # fmt: skip
     try:
         yield from _blocks(scanner.to_batches(), schema, rows)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(table, error) from error
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+def _typed(found: pa.Table, schema: pa.Schema, table: Table) -> pa.Table:
+    """Cast to the contract's types, and hold columns that must not be null to it."""
+    empty = [field.name for field in schema
+             if not field.nullable and found[field.name].null_count]  # fmt: skip
+    if empty:
+        raise ContractError(
+            f"{table.name}: nulls in {', '.join(empty)}, which has none by contract."
+        )
+    return found.cast(schema)
 
 
 def _blocks(batches: Any, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
