@@ -255,6 +255,12 @@ MART_TABLES: Final[dict[str, Table]] = {
                        "4 to 120 million won, 5 above", nullable=True, minimum=0, maximum=5),
                 Column("account_band", _COUNT, "Accounts held: 1, 2, 3, 4 stands for 4 and more; "
                        "0 none", nullable=True, minimum=0, maximum=4),
+                *(column for family in ("deposit", "insurance") for column in (
+                    Column(f"{family}_second_segment", _COUNT,
+                           f"Second nearest {family} segment", nullable=True, minimum=0),
+                    Column(f"{family}_second_distance", pa.float32(),
+                           "Distance to the second segment's centre", nullable=True, minimum=0),
+                )),
             ),
         ),
         Table(
@@ -269,6 +275,52 @@ MART_TABLES: Final[dict[str, Table]] = {
                 Column("customers", _WON, "Customers in it", minimum=0),
                 _share("share", "Share of the family's customers"),
                 Column("profile", _STRING, "JSON: feature → mean in the segment and overall"),
+                Column("name_ko", _STRING, "Leading features in words, Korean"),
+                Column("description", _STRING, "What sets the segment apart, one line"),
+                Column("description_ko", _STRING, "What sets the segment apart, Korean"),
+            ),
+        ),
+        Table(
+            "segment_feature",
+            "What a segment is like against all customers of the family, one row a base date, "
+            "family, segment, feature and value",
+            ("base_date", "family", "segment", "feature", "value"),
+            (
+                _BASE_DATE,
+                Column("family", _STRING, "deposit or insurance"),
+                Column("segment", _COUNT, "Segment number", minimum=0),
+                Column("feature", _STRING, "Feature the segments are made from"),
+                Column("value", _STRING, "Value of a category; empty: the feature is a number"),
+                Column("mean", _REAL, "Mean of a number in the segment", nullable=True),
+                Column("median", _REAL, "Median of a number in the segment", nullable=True),
+                Column("overall_mean", _REAL, "Mean of a number over all customers",
+                       nullable=True),
+                Column("overall_median", _REAL, "Median of a number over all customers",
+                       nullable=True),
+                Column("effect", _REAL, "Distance of a number from all customers, in standard "
+                       "deviations of its tamed scale", nullable=True),
+                Column("share", _REAL, "Share of the segment with this value", nullable=True,
+                       minimum=0, maximum=1),
+                Column("overall_share", _REAL, "Share of all customers with this value",
+                       nullable=True, minimum=0, maximum=1),
+                Column("lift", _REAL, "Segment against all: ratio of shares, or of means",
+                       nullable=True),
+            ),
+        ),
+        Table(
+            "segment_separation",
+            "How much each feature separates the segments, one row a base date, family and "
+            "feature",
+            ("base_date", "family", "feature"),
+            (
+                _BASE_DATE,
+                Column("family", _STRING, "deposit or insurance"),
+                Column("feature", _STRING, "Feature the segments are made from"),
+                Column("feature_group", _STRING, "Group whose weight it shares"),
+                Column("place", _COUNT, "1 separates best", minimum=1),
+                Column("statistic", _STRING, "eta_squared of a number, cramers_v of a category",
+                       codes=("eta_squared", "cramers_v")),
+                _share("separation", "Value of the statistic"),
             ),
         ),
         Table(

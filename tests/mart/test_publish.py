@@ -85,7 +85,7 @@ def test_the_hash_is_what_sql_computes_from_the_rows(
     )
     names = batch(
         "segment", family=["deposit"], segment=[0], name=["적립형"], customers=[7], share=[0.1],
-        profile=["{}"],
+        profile=["{}"], name_ko=["적립형"], description=["x"], description_ko=["x"],
     )  # fmt: skip
     lists = offers(ids[:500], [["A", "B"][: n % 3] for n in range(500)], score=0.1)
     tables = {
@@ -288,7 +288,8 @@ def test_readers_see_one_week_or_the_other(
     def week(generation: int) -> None:
         band = generation % 2 + 1
         name = batch("segment", day, family=["deposit"], segment=[band], name=["x"],
-                     customers=[1], share=[1.0], profile=["{}"])  # fmt: skip
+                     customers=[1], share=[1.0], profile=["{}"], name_ko=["x"],
+                     description=["x"], description_ko=["x"])  # fmt: skip
         fence = ledger.begin_stage(loader, "segment_customers", day, f"run {generation}")
         tables = {"customer_segment": [segments([band] * 100 * band, day)], "segment": [name]}
         mart.publish(loader, fence, tables, inputs={})

@@ -28,7 +28,8 @@ def two_weeks(addresses: mart.Addresses) -> None:
             ],
             "segment": [
                 batch("segment", day, family=["deposit"], segment=[1], name=["적금형"],
-                      customers=[1], share=[1.0], profile=["{}"])
+                      customers=[1], share=[1.0], profile=["{}"], name_ko=["적금형"],
+                      description=["x"], description_ko=["x"])
             ],
         }  # fmt: skip
         publish(connection, "segment_customers", day, segmented)

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from passbook.errors import ClusterCountError, TooFewCustomersError
+from passbook.segments.audit import Audit, audit_clusters
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.segments.features import Scaling, fit_scaling
+from passbook.segments.identity import continue_ids
 from passbook.segments.k_prototypes import KPrototypes, two_nearest
 from passbook.segments.names import SegmentName, name_segments
 from passbook.segments.number_of_clusters import (
@@ -44,6 +46,8 @@ class SegmentModel:
         The segment that each prototype stands for.
     names : Mapping[int, SegmentName]
         By segment.
+    next_id : int
+        Smallest number that no segment of the family has ever had.
     """
 
     family: str
@@ -52,6 +56,7 @@ class SegmentModel:
     modes: npt.NDArray[np.int32]
     segment_ids: npt.NDArray[np.int32]
     names: Mapping[int, SegmentName]
+    next_id: int
 
     @property
     def clusters(self) -> int:
@@ -83,6 +88,7 @@ class SegmentModel:
         np.savez(arrays, centroids=self.centroids, modes=self.modes, segment_ids=self.segment_ids)
         content = {
             "family": self.family,
+            "next_id": self.next_id,
             "names": {str(segment): vars(name) for segment, name in self.names.items()},
             "scaling": self.scaling.to_json(),
         }
@@ -101,6 +107,7 @@ class SegmentModel:
                 arrays["modes"],
                 arrays["segment_ids"],
                 {int(segment): SegmentName(**name) for segment, name in content["names"].items()},
+                content["next_id"],
             )
 
 
@@ -112,6 +119,7 @@ class Training:
     trials: Sequence[Trial]
     choice: Choice
     metrics: Mapping[str, float]
+    audit: Audit
 
 
 def train_segments(
@@ -122,6 +130,7 @@ def train_segments(
     seed: int,
     minimum_customers: int,
     weights: Mapping[str, float] | None = None,
+    champion: SegmentModel | None = None,
 ) -> Training:
     """Choose the number of segments of a family and fit them on all of its customers.
 
@@ -137,6 +146,8 @@ def train_segments(
         Fewest customers to cluster.
     weights : Mapping[str, float], optional
         Group weights in place of the feature set's.
+    champion : SegmentModel, optional
+        Model in force: a cluster that continues a segment of it keeps its number.
 
     Raises
     ------
@@ -147,26 +158,34 @@ def train_segments(
         raise TooFewCustomersError(
             f"{len(table)} customers hold {family}, fewer than {minimum_customers}."
         )
-    scaling = fit_scaling(table, FEATURE_SETS[family], weights)
+    features = FEATURE_SETS[family]
+    scaling = fit_scaling(table, features, weights)
     X, codes = scaling.transform(table)
     trials = try_cluster_counts(X, codes, scaling.gamma, counts, seed=seed)
     choice = choose_cluster_count(trials, smallest_share=SMALLEST_SHARE)
     fit = KPrototypes(
         choice.clusters, gamma=scaling.gamma, init="k-means++", n_init=STARTS, random_state=seed
     ).fit(X, codes)
-    largest_first = np.argsort(-np.bincount(fit.labels_), kind="stable")
-    order = np.argsort(largest_first)
-    profiles = profile_segments(table, scaling, order[fit.labels_], choice.clusters)
-    model = SegmentModel(
-        family,
-        scaling,
-        fit.numeric_centroids_[largest_first],
-        fit.categorical_modes_[largest_first],
-        np.arange(choice.clusters, dtype=np.int32),
-        dict(enumerate(name_segments(profiles))),
-    )
+    ids, next_id = _segment_ids(fit.labels_, choice.clusters, table, champion)
+    profiles = profile_segments(table, scaling, fit.labels_, choice.clusters)
+    names = dict(zip(ids.tolist(), name_segments(profiles), strict=True))
+    centroids, modes = fit.numeric_centroids_, fit.categorical_modes_
+    model = SegmentModel(family, scaling, centroids, modes, ids, names, next_id)
     chosen = next(trial for trial in trials if trial.clusters == choice.clusters)
-    return Training(model, trials, choice, {**chosen.metrics, "clusters": float(choice.clusters)})
+    audit = audit_clusters(table, scaling, fit.labels_, must_lead=features.must_lead)
+    metrics = {**chosen.metrics, "clusters": float(choice.clusters)}
+    return Training(model, trials, choice, metrics, audit)
+
+
+def _segment_ids(
+    labels: npt.NDArray[np.int32], clusters: int, table: pa.Table, champion: SegmentModel | None
+) -> tuple[npt.NDArray[np.int32], int]:
+    """Number first segments by size, later ones by those that they continue."""
+    if champion is None:
+        largest_first = np.argsort(-np.bincount(labels, minlength=clusters), kind="stable")
+        return np.argsort(largest_first).astype(np.int32), clusters
+    before = champion.assign(table)["segment"].to_numpy()
+    return continue_ids(labels, before, clusters, champion.next_id)
 
 
 def check_model_clusters(model: SegmentModel, expected: int) -> None:

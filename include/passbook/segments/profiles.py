@@ -13,11 +13,16 @@ from passbook.segments.features import Columns, Scaling
 
 @dataclass(frozen=True)
 class NumberProfile:
-    """A numeric feature of one segment; `effect` is in standard deviations of the tamed scale."""
+    """A numeric feature of one segment; `effect` is in standard deviations of the tamed scale.
+
+    What nobody in the segment has a value of is NaN.
+    """
 
     feature: str
     mean: float
+    median: float
     overall_mean: float
+    overall_median: float
     effect: float
 
 
@@ -87,11 +92,22 @@ def _numbers(
     with np.errstate(invalid="ignore"):  # an empty segment has no mean
         means = sums / count
         effects = standard_sums / customers - standard.mean()
-        overall = float(sums.sum() / count.sum()) if count.sum() else float("nan")
+    overall = float(sums.sum() / count.sum()) if count.sum() else float("nan")
     return [
-        NumberProfile(number.name, float(mean), overall, float(effect))
-        for mean, effect in zip(means, effects, strict=True)
+        NumberProfile(
+            number.name,
+            float(means[segment]),
+            _median(values[known & (labels == segment)]),
+            overall,
+            _median(values[known]),
+            float(effects[segment]),
+        )
+        for segment in range(len(customers))
     ]
+
+
+def _median(values: npt.NDArray[np.float64]) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
 
 
 def _categories(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -16,10 +15,12 @@ import pyarrow.compute as pc
 from passbook.contracts import MART_TABLES, OPS_TABLES
 from passbook.errors import ContractError, NoChampionError
 from passbook.segments import SegmentModel, train_segments
+from passbook.segments.audit import audit_clusters
+from passbook.segments.descriptions import feature_rows, segment_row, separation_rows
 from passbook.segments.feature_sets import DEPOSIT, FEATURE_SETS
 from passbook.segments.features import to_numpy
 from passbook.segments.model import Training, check_model_clusters, check_segments_filled
-from passbook.segments.profiles import SegmentProfile, profile_segments
+from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
 from passbook.steps.stage import Stage
@@ -28,6 +29,7 @@ from passbook.steps.week import Week
 log = logging.getLogger(__name__)
 
 CATEGORIES: Final = ("sex", "age_band", "occupation_group")
+DESCRIPTIONS: Final = ("segment", "segment_feature", "segment_separation")
 
 
 def model_name(family: str) -> str:
@@ -44,8 +46,15 @@ def read_features(week: Week, family: str) -> pa.Table:
     return _with_categories(week.table(FEATURE_SETS[family].profile), customers)
 
 
-def train(week: Week) -> list[Challenger]:
-    """Train a segment model for each family with enough customers."""
+def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> list[Challenger]:
+    """Train a segment model for each family with enough customers.
+
+    Parameters
+    ----------
+    week : Week
+    champions : Mapping[str, SegmentModel], optional
+        Models in force by family: clusters that continue a segment of theirs keep its number.
+    """
     challengers = []
     for family in _offered(week):
         table = read_features(week, family)
@@ -58,6 +67,7 @@ def train(week: Week) -> list[Challenger]:
             week.settings.segment_counts,
             seed=week.settings.seed,
             minimum_customers=week.settings.segment_minimum_customers,
+            champion=(champions or {}).get(family),
         )
         challengers.append(_challenger(week, training, table.drop_columns("customer_id")))
     return challengers
@@ -97,44 +107,44 @@ def work(stage: Stage) -> dict[str, Any]:
     week = stage.week
     models, inputs = _champions(stage)
     table = assign(week, models)
-    segments = describe(week, models, table)
+    described = describe(week, models, table)
+    tables = {"customer_segment": table, **described}
     publications = stage.publish(
-        {
-            "customer_segment": _batches("customer_segment", table, week),
-            "segment": _batches("segment", segments, week),
-        },
-        inputs=inputs,
+        {name: _batches(name, rows, week) for name, rows in tables.items()}, inputs=inputs
     )
     published = {publication.table: publication for publication in publications}
     return {
         "table": "mart.customer_segment",
         "rows": published["customer_segment"].rows,
         "sha256": published["customer_segment"].sha256,
-        "segments": len(segments),
+        "segments": len(described["segment"]),
     }
 
 
-def describe(week: Week, models: Mapping[str, SegmentModel], assigned: pa.Table) -> pa.Table:
-    """Return what each segment is, as ``mart.segment`` has it but for base_date."""
-    rows: list[dict[str, Any]] = []
+def describe(
+    week: Week, models: Mapping[str, SegmentModel], assigned: pa.Table
+) -> dict[str, pa.Table]:
+    """Return what the segments are: the mart's tables about segments, but for base_date."""
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in DESCRIPTIONS}
     for family, model in models.items():
         features = read_features(week, family)
         holders = pc.index_in(features["customer_id"], value_set=assigned["customer_id"])
-        labels = to_numpy(assigned[f"{family}_segment"].take(holders)).astype(np.int32)
-        profiles = profile_segments(features, model.scaling, labels, int(labels.max()) + 1)
-        for segment in sorted(model.segment_ids.tolist()):
-            profile = profiles[segment]
-            rows.append(
-                {
-                    "family": family,
-                    "segment": segment,
-                    "name": model.names[segment].name,
-                    "customers": profile.customers,
-                    "share": profile.share,
-                    "profile": _profile_json(profile),
-                }
-            )
-    return pa.Table.from_pylist(rows, schema=_without_base_date("segment"))
+        segments = to_numpy(assigned[f"{family}_segment"].take(holders)).astype(np.int32)
+        ids = np.sort(model.segment_ids)
+        labels = np.searchsorted(ids, segments)
+        profiles = profile_segments(features, model.scaling, labels, len(ids))
+        audit = audit_clusters(features, model.scaling, labels)
+        rows["segment"] += [
+            segment_row(family, model.names[segment], segment, profile)
+            for segment, profile in zip(ids.tolist(), profiles, strict=True)
+        ]
+        for segment, profile in zip(ids.tolist(), profiles, strict=True):
+            rows["segment_feature"] += feature_rows(family, segment, profile)
+        rows["segment_separation"] += separation_rows(family, audit)
+    return {
+        name: _sorted(pa.Table.from_pylist(found, schema=_without_base_date(name)), name)
+        for name, found in rows.items()
+    }
 
 
 def _offered(week: Week) -> list[str]:
@@ -184,7 +194,7 @@ def _challenger(week: Week, training: Training, reference: pa.Table) -> Challeng
             "counts": list(week.settings.segment_counts),
             "seed": week.settings.seed,
         },
-        training.metrics,
+        {**training.metrics, **training.audit.metrics},
         trials=pa.Table.from_pylist(trials, schema=OPS_TABLES["trial"].schema),
         reference=reference,
     )
@@ -211,23 +221,22 @@ def _with_categories(profile: pa.Table, customers: pa.Table) -> pa.Table:
 def _family_columns(
     week: Week, family: str, customers: pa.Table, model: SegmentModel | None
 ) -> dict[str, pa.Array]:
-    """Return the family's segment and distance for every row of `customers`, null for others."""
-    segment = np.zeros(len(customers), dtype=np.int32)
-    distance = np.zeros(len(customers), dtype=np.float32)
+    """Return the family's segments and distances for every row of `customers`, null for others."""
+    found: dict[str, npt.NDArray[Any]] = {
+        name: np.zeros(len(customers), dtype=np.float32 if "distance" in name else np.int32)
+        for name in ("segment", "distance", "second_segment", "second_distance")
+    }
     absent = np.ones(len(customers), dtype=bool)
     if model is not None:
         profile = _with_categories(week.table(FEATURE_SETS[family].profile), customers)
         places = _places(profile["customer_id"], customers["customer_id"])
         for block, rows in _blocks(profile, places, week.settings.block_rows):
             assigned = model.assign(block)
-            segment[rows] = to_numpy(assigned["segment"])
-            distance[rows] = to_numpy(assigned["distance"])
+            for name, values in found.items():
+                values[rows] = to_numpy(assigned[name])
         absent[places] = False
-        check_segments_filled(model, segment[places])
-    return {
-        f"{family}_segment": pa.array(segment, mask=absent),
-        f"{family}_distance": pa.array(distance, mask=absent),
-    }
+        check_segments_filled(model, found["segment"][places])
+    return {f"{family}_{name}": pa.array(values, mask=absent) for name, values in found.items()}
 
 
 def _band_columns(week: Week, customer_ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
@@ -263,23 +272,8 @@ def _batches(name: str, table: pa.Table, week: Week) -> Iterator[pa.RecordBatch]
         yield pa.RecordBatch.from_arrays([base_date, *batch.columns], schema=schema)
 
 
-def _profile_json(profile: SegmentProfile) -> str:
-    """Return feature → mean, and value → share, in the segment and overall, as JSON."""
-    content: dict[str, Any] = {
-        number.feature: {"mean": _rounded(number.mean), "overall": _rounded(number.overall_mean)}
-        for number in profile.numbers
-    }
-    for category in profile.categories:
-        content.setdefault(category.feature, {})[category.value] = {
-            "share": _rounded(category.share),
-            "overall": _rounded(category.overall_share),
-        }
-    return json.dumps(content, ensure_ascii=False)
-
-
-def _rounded(value: float) -> float | None:
-    """Six digits are what a reader needs; the last bits of a sum are noise. NaN has no JSON."""
-    return None if math.isnan(value) else float(f"{value:.6g}")
+def _sorted(table: pa.Table, name: str) -> pa.Table:
+    return table.sort_by([(column, "ascending") for column in MART_TABLES[name].key[1:]])
 
 
 def _without_base_date(name: str) -> pa.Schema:
