@@ -41,6 +41,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
     "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
     "source": Command("passbook.commands.source", "List the source adapters."),
+    "credit": Command(
+        "passbook.commands.credit", "Explain a score; show the scorecard as SQL, or the card."
+    ),
     "airflow": Command("passbook.commands.airflow", "Run Airflow's own command on this stack."),
     "status": Command("passbook.commands.status", "Tell which servers run, and where."),
 }

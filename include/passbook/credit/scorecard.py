@@ -25,7 +25,7 @@ class ScorecardSettings:
     most_ranges: int = 8
     smallest_share: float = 0.02
     """Smallest share of the customers in a range."""
-    least_information: float = 0.005
+    least_information: float = 0.02
     """Information value below which a feature is left out."""
     regularisation: float = 1.0
     """scikit-learn's C of the logistic regression on weights of evidence."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Protocol
 
+import numba
 import numpy as np
 import xgboost as xgb
 from scipy.special import softmax
@@ -89,8 +90,8 @@ class StyleNetwork:
         """Return the probability of each of `contracts.STYLES`, shape (rows, 4)."""
         signal = standardised(matrix, self.mean, self.spread)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            signal = np.maximum(signal @ weight + bias, 0.0)
-        return np.asarray(softmax(signal @ self.weights[-1] + self.biases[-1], axis=1))
+            signal = np.maximum(_dense(signal, weight, bias), 0.0)
+        return np.asarray(softmax(_dense(signal, self.weights[-1], self.biases[-1]), axis=1))
 
     def to_files(self) -> dict[str, bytes]:
         """Return the model as files: JSON and ``.npz`` without pickle."""
@@ -123,6 +124,20 @@ def from_files(files: Mapping[str, bytes]) -> StyleModel:
 def standardised(matrix: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Return ``log(1 + value)`` in units of the spread around the mean; missing is 0."""
     return np.asarray(np.nan_to_num((np.log1p(matrix) - mean) / spread, nan=0.0))
+
+
+@numba.njit(cache=True, nogil=True)
+def _dense(signal: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return ``signal @ weight + bias``; BLAS's last digits vary with the rows of a block."""
+    rows, inputs = signal.shape
+    found = np.empty((rows, weight.shape[1]))
+    for row in range(rows):
+        found[row] = bias
+        for place in range(inputs):
+            value = signal[row, place]
+            for out in range(weight.shape[1]):
+                found[row, out] += value * weight[place, out]
+    return found
 
 
 def fit_boosted(

@@ -15,6 +15,7 @@ from passbook.credit import default_risk, evaluation, risk_models, scorecard, sc
 from passbook.credit.boosting import TreeSettings
 from passbook.credit.calibration import reliability
 from passbook.credit.default_risk import DefaultRisk
+from passbook.credit.fairness import audit
 from passbook.credit.index import IndexScale, band_table
 from passbook.credit.risk_models import BOOSTED_TREES, SCORECARD
 from passbook.credit.scorecard import Scorecard, ScorecardSettings
@@ -38,11 +39,14 @@ class Sample:
     defaulted : numpy.ndarray of bool, shape (rows,)
     style : numpy.ndarray of int, shape (rows,)
         Position in `contracts.STYLES`; -1 where the bank knows none.
+    protected : Mapping[str, numpy.ndarray]
+        Group of each protected attribute, empty where unknown: for the fairness audit alone.
     """
 
     matrix: np.ndarray
     defaulted: np.ndarray
     style: np.ndarray
+    protected: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def train_default(
     settings = replace(best(tried), folds=TreeSettings.folds)
     validated = _fit_both(earlier.matrix, earlier.defaulted, columns, settings, plan)
     judged = {
-        name: judge(model.log_odds(later.matrix), later.defaulted, plan.scale)
+        name: judge(model.log_odds(later.matrix), later, plan.scale)
         for name, model in (
             (BOOSTED_TREES, validated.trees),
             (SCORECARD, validated.scorecard),
@@ -159,20 +163,26 @@ def train_default(
     return Trained(files, parameters, judged[chosen]["out_of_time"], _trials(tried, judged))
 
 
-def judge(log_odds: np.ndarray, defaulted: np.ndarray, scale: IndexScale) -> dict[str, Any]:
-    """Return all figures of log-odds of default on customers with known outcomes."""
-    probability = expit(log_odds)
+def judge(log_odds: np.ndarray, sample: Sample, scale: IndexScale) -> dict[str, Any]:
+    """Return all figures of log-odds of default on customers with known outcomes.
+
+    Customers from the base index on count as approved.
+    """
+    probability, index = expit(log_odds), scale.index(log_odds)
+    fairness = audit(sample.protected, index >= scale.base, sample.defaulted, probability)
+    ratios = {f"approval_ratio_{name}": found["approval_ratio"] for name, found in fairness.items()}
     return {
-        "out_of_time": evaluation.risk_metrics(probability, defaulted),
-        "reliability": reliability(probability, defaulted),
-        "lift": evaluation.lift_table(log_odds, defaulted),
-        "bands": band_table(scale.index(log_odds), defaulted),
+        "out_of_time": evaluation.risk_metrics(probability, sample.defaulted) | ratios,
+        "reliability": reliability(probability, sample.defaulted),
+        "lift": evaluation.lift_table(log_odds, sample.defaulted),
+        "bands": band_table(index, sample.defaulted),
+        "fairness": fairness,
     }
 
 
 def _with_style(sample: Sample, style: StyleModel) -> Sample:
     matrix = scoring.with_style(sample.matrix, style.probabilities(sample.matrix))
-    return Sample(matrix, sample.defaulted, sample.style)
+    return replace(sample, matrix=matrix)
 
 
 def _search(sample: Sample, columns: Sequence[str], plan: RiskPlan) -> list[Trial]:

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 STYLE_MODEL = "credit.style"
 DEFAULT_MODEL = "credit.default"
+AUDITED = ("sex", "age_band")
+"""Protected attributes that fairness is measured by."""
 
 
 def offered(week: Week) -> bool:
@@ -80,7 +82,12 @@ def train(week: Week) -> list[Challenger]:
 def _train(week: Week) -> list[Challenger]:
     names = features.names({name for name in features.FEATURES if week.offers(name)})
     earlier, later = (
-        _sample(_outcomes(week, at), read_features(week, at), names)
+        _sample(
+            _outcomes(week, at),
+            read_features(week, at),
+            week.table("customer", ["customer_id", *AUDITED], at=at),
+            names,
+        )
         for at in observation_dates(week.base_date)
     )
     style, trained_style = train_style(earlier, later, names, week.settings.seed)
@@ -134,7 +141,9 @@ def _outcomes(week: Week, at: date) -> pa.Table:
     return found
 
 
-def _sample(outcomes: pa.Table, table: pa.Table, names: tuple[str, ...]) -> Sample:
+def _sample(
+    outcomes: pa.Table, table: pa.Table, customer: pa.Table, names: tuple[str, ...]
+) -> Sample:
     """Join outcomes to features; a customer who is unknown at the date is left out."""
     position = pc.index_in(outcomes["customer_id"], value_set=table["customer_id"])
     known = pc.is_valid(position)
@@ -145,7 +154,16 @@ def _sample(outcomes: pa.Table, table: pa.Table, names: tuple[str, ...]) -> Samp
         features.as_matrix(rows, names),
         outcomes["defaulted"].to_numpy(zero_copy_only=False).astype(bool),
         pc.fill_null(style, -1).to_numpy().astype(np.int8),
+        _protected(outcomes["customer_id"], customer),
     )
+
+
+def _protected(ids: pa.ChunkedArray, customer: pa.Table) -> dict[str, np.ndarray]:
+    found = customer.take(pc.index_in(ids, value_set=customer["customer_id"]))
+    return {
+        name: pc.fill_null(found[name], "").to_numpy(zero_copy_only=False).astype(str)
+        for name in AUDITED
+    }
 
 
 def _plan(settings: Settings) -> RiskPlan:

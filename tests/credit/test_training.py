@@ -1,0 +1,128 @@
+"""Training end to end on planted customers: near the oracle, calibrated, explained, carded."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from credit.planted import PlantedBank, planted_bank
+from passbook.credit import features
+from passbook.credit.evaluation import discrimination
+from passbook.credit.explanation import explain, whole_shares
+from passbook.credit.index import IndexScale
+from passbook.credit.model_card import render
+from passbook.credit.scoring import CreditModels, score_block
+from passbook.credit.training import RiskPlan, Sample, Trained, train_default, train_style
+
+AS_OF = date(2022, 6, 5)
+PLAN = RiskPlan(IndexScale(), "optuna", 1, 0.005, seed=0, threads=2)
+
+
+def _sample(bank: PlantedBank) -> tuple[Sample, pa.Table, np.ndarray]:
+    table = features.build(bank.tables, AS_OF)
+    customer = bank.tables["customer"]
+    order = np.argsort(customer["customer_id"].to_numpy(zero_copy_only=False))
+    names = features.names(bank.tables)
+    known = np.random.default_rng(0).random(len(order)) < 0.5
+    sample = Sample(
+        features.as_matrix(table, names),
+        bank.defaulted[order],
+        np.where(known, bank.style[order], -1),
+        {"sex": customer["sex"].to_numpy(zero_copy_only=False)[order].astype(str)},
+    )
+    return sample, table, bank.log_odds[order]
+
+
+@pytest.fixture(scope="module")
+def later() -> tuple[Sample, pa.Table, np.ndarray]:
+    """The later observation date: sample, features and true log-odds."""
+    return _sample(planted_bank(8000, seed=22))
+
+
+@pytest.fixture(scope="module")
+def trained(later: tuple[Sample, pa.Table, np.ndarray]) -> tuple[Trained, Trained]:
+    """Both models."""
+    earlier = _sample(planted_bank(8000, seed=21))[0]
+    names = features.names(planted_bank(5, seed=0).tables)
+    style, of_style = train_style(earlier, later[0], names, seed=0)
+    return of_style, train_default(earlier, later[0], names, style, PLAN)
+
+
+def test_near_the_oracle_out_of_time(
+    trained: tuple[Trained, Trained], later: tuple[Sample, pa.Table, np.ndarray]
+) -> None:
+    oracle = discrimination(later[2], later[0].defaulted)["gini"]
+    assert trained[1].metrics["gini"] > 0.9 * oracle
+    assert trained[1].metrics["expected_calibration_error"] < 0.015
+
+
+def test_both_kinds_and_all_trials_are_on_record(trained: tuple[Trained, Trained]) -> None:
+    style, default = trained
+    assert [parameters["classifier"] for parameters, *_ in style.trials] == [
+        "boosted_trees", "random_forest", "neural_network",
+    ]  # fmt: skip
+    kinds = [parameters.get("kind") for parameters, *_ in default.trials]
+    assert kinds == [None, None, "boosted_trees", "scorecard"]
+    assert default.parameters["kind"] in ("boosted_trees", "scorecard")
+
+
+def test_index_equals_the_explanation_and_its_parts(
+    trained: tuple[Trained, Trained], later: tuple[Sample, pa.Table, np.ndarray]
+) -> None:
+    models = CreditModels.from_files(trained[0].files, trained[1].files)
+    batch = later[1].combine_chunks().to_batches()[0]
+    scored = score_block(batch, models)
+    for row in (0, 7, 4000):
+        found = explain(batch.slice(row, 1), models, AS_OF, ["credit.default v1"])
+        assert found.start + sum(line.points for line in found.lines) == found.points
+        assert found.score["credit_index"] == scored["credit_index"][row].as_py()
+        assert np.clip(found.points, 300, 850) == found.score["credit_index"]
+        text = found.to_text()
+        assert "credit.default v1" in text
+        assert "기본 점수" in text
+        assert str(AS_OF) in text
+
+
+def test_reasons_have_the_direction_of_the_outcome(
+    trained: tuple[Trained, Trained], later: tuple[Sample, pa.Table, np.ndarray]
+) -> None:
+    models = CreditModels.from_files(trained[0].files, trained[1].files)
+    scored = score_block(later[1].combine_chunks().to_batches()[0], models)
+    for index, reasons in zip(
+        scored["credit_index"].to_pylist(), scored["reasons"].to_pylist(), strict=True
+    ):
+        word = "Lowers" if index < 600 else "Supports"
+        assert reasons
+        assert all(reason.startswith(word) for reason in reasons)
+
+
+def test_blocks_give_what_the_whole_gives(
+    trained: tuple[Trained, Trained], later: tuple[Sample, pa.Table, np.ndarray]
+) -> None:
+    models = CreditModels.from_files(trained[0].files, trained[1].files)
+    table = later[1].combine_chunks()
+    whole = score_block(table.to_batches()[0], models)
+    parts = [score_block(batch, models) for batch in table.to_batches(max_chunksize=1111)]
+    assert pa.Table.from_batches(parts).combine_chunks() == pa.Table.from_batches([whole])
+
+
+def test_model_card_tells_figures_fairness_and_limits(trained: tuple[Trained, Trained]) -> None:
+    manifest = {"base_date": "2022-12-04", "parameters": {"kind": "x"}, "inputs": {"customer": "f"}}
+    text = render(manifest, trained[1].files)
+    figures = json.loads(trained[1].files["evaluation.json"])
+    gini = figures[figures["chosen"]]["out_of_time"]["gini"]
+    assert f"{gini:.4f}" in text
+    for words in ("Fairness by sex", "| A |", "Limits", "never a feature: sex", "| customer | f |"):
+        assert words in text
+
+
+def test_whole_shares_add_up() -> None:
+    exact = np.random.default_rng(1).normal(0, 30, 28)
+    total = int(np.floor(exact.sum() + 0.5))
+    shares = whole_shares(exact, total)
+    assert shares.sum() == total
+    assert np.abs(shares - exact).max() < 1
