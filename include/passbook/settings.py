@@ -79,6 +79,15 @@ class Settings(BaseSettings):
         0.005, ge=0, description="Gini that a scorecard may lack and still be published."
     )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
+    run_deadline_hours: float = Field(
+        12.0, gt=0, description="A run that takes longer is told to be late."
+    )
+    alert_webhook: SecretStr | None = Field(
+        None, description="https://… of a chat's incoming webhook that alerts go to."
+    )
+    alert_mail: SecretStr | None = Field(
+        None, description="smtp[s]://user:password@host:port/?from=…&to=… for alerts."
+    )
     lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
 
     @property

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import (
     Asset,
+    AsyncCallback,
     CronTriggerTimetable,
+    DeadlineAlert,
+    DeadlineReference,
     ExceptionRetryPolicy,
     Param,
     RetryAction,
@@ -20,7 +23,7 @@ from airflow.sdk import (
     get_current_context,
 )
 
-from passbook import settings
+from passbook import alerts, settings
 from passbook.base_date import BANK_TIMEZONE, base_date_of_run, schedule_moment
 from passbook.errors import PassbookError
 
@@ -54,9 +57,15 @@ DAG_ARGUMENTS: Final[dict[str, Any]] = {
     "end_date": _schedule_end(),
     "catchup": False,
     "max_active_runs": 1,
+    "deadline": DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=settings.load().run_deadline_hours),
+        callback=AsyncCallback("passbook.alerts.tell_late"),
+    ),
     "default_args": {
         "owner": OWNER,
         "retries": RETRIES,
+        "on_failure_callback": alerts.tell_failure,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=15),
@@ -136,4 +145,5 @@ def run_task(
     for outlet in context["outlets"]:
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra = figures
+    alerts.tell_figures(stage, figures)
     return figures
