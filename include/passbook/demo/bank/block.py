@@ -89,6 +89,9 @@ def _truths(
                     "probability": pa.ListArray.from_arrays(
                         offsets, choice.probability.reshape(-1)
                     ),
+                    "foreseeable": pa.ListArray.from_arrays(
+                        offsets, choice.foreseeable.reshape(-1)
+                    ),
                 }
             ),
         )

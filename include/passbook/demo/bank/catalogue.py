@@ -102,7 +102,7 @@ def build_shelf(family: str, seed: int, calendar: Calendar) -> Shelf:
     names = [f"{_BRANDS[i]} {ln.noun}" for ln in lines for i in range(ln.products)]
     # Zipf inside a line: few products carry it, as on any bank's shelf.
     popularity = np.concatenate(
-        [np.log(ln.weight) - 1.1 * np.log(1 + rng.permutation(ln.products)) for ln in lines]
+        [np.log(ln.weight) - 1.3 * np.log(1 + rng.permutation(ln.products)) for ln in lines]
     )
     sale_start, sale_end = _sale_dates(rng, popularity, calendar)
     return Shelf(

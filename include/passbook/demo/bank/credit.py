@@ -20,14 +20,14 @@ PERIOD_DAYS: Final = 182
 """Length of an outcome window: periods end on the last simulated day and every 26 weeks before."""
 YEAR_DAYS: Final = 364
 DEFAULT_DAYS: Final = 90
-ASSESSED_SHARE: Final = 0.14
+ASSESSED_SHARE: Final = 0.3
 ASSESSMENT_NOISE: Final = 0.08
 
 # Log-odds of default in the next period. The mean odds give a base rate of about four percent.
-INTERCEPT: Final = -2.85
-ARREARS_WEIGHT: Final = 0.85
-OVERDRAFT_WEIGHT: Final = 0.16
-BALANCE_WEIGHT: Final = -0.30
+INTERCEPT: Final = -4.5
+ARREARS_WEIGHT: Final = 1.1
+OVERDRAFT_WEIGHT: Final = 0.2
+BALANCE_WEIGHT: Final = -0.55
 VOLATILITY_WEIGHT: Final = 0.9
 AGGRESSIVE_WEIGHT: Final = 0.35
 DRIFT_WEIGHT: Final = 0.9
@@ -91,7 +91,7 @@ def default_log_odds(behaviour: Behaviour, drift: float = 0.0) -> NDArray[np.flo
         INTERCEPT
         + ARREARS_WEIGHT * np.minimum(behaviour.arrears, 4)
         + OVERDRAFT_WEIGHT * np.minimum(behaviour.overdrafts, 10)
-        + BALANCE_WEIGHT * (np.log10(1 + behaviour.average_balance) - 4.5)
+        + BALANCE_WEIGHT * (np.log10(1 + behaviour.average_balance) - 6)
         + VOLATILITY_WEIGHT * (np.minimum(behaviour.volatility, 1.5) - 0.4)
         + AGGRESSIVE_WEIGHT * (behaviour.style % 2)
         + DRIFT_WEIGHT * drift
@@ -152,7 +152,7 @@ def _minor_arrears(
     """Draw arrears of some days to weeks, over the simulated months and the year before."""
     begin = np.maximum(population.joined, calendar.start - YEAR_DAYS)
     years = np.maximum(calendar.end - begin, 0) / 365.25
-    rate = np.where(ever_credit, 0.16 * np.exp(0.9 * population.risk), 0.0)
+    rate = np.where(ever_credit, 0.2 * np.exp(0.9 * population.risk), 0.0)
     count = rng.poisson(np.minimum(rate, 3.0) * years)
     customer = np.repeat(np.arange(len(population), dtype=np.int32), count)
     span = calendar.end - begin[customer]

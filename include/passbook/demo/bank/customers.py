@@ -81,8 +81,8 @@ def draw_population(plan: Plan, block: int) -> Population:
     decade = pick(rng, np.broadcast_to(_DECADE_SHARES, (count, 10)))
     age = np.maximum((decade + rng.random(count)) * 10, 0.1)
     birth = (calendar.end - age * YEAR).astype(np.int32)
-    deposit_group = _draw_deposit_group(rng, age)
-    insurance_group = _draw_insurance_group(rng, age)
+    deposit_group = pick(rng, deposit_group_shares(age))
+    insurance_group = pick(rng, insurance_group_shares(age))
     income_mean = groups.INCOME_MEAN[deposit_group] - 0.4 * (age < 25) - 0.3 * (age > 65)
     style = pick(rng, np.broadcast_to(groups.STYLE_SHARES, (count, 4)))
     # The normal core and the exponential tail of the logarithm together make a balance with a
@@ -110,21 +110,23 @@ def draw_population(plan: Plan, block: int) -> Population:
     )
 
 
-def _draw_deposit_group(rng: np.random.Generator, age: NDArray[np.float64]) -> NDArray[np.int8]:
+def deposit_group_shares(age: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shares of the deposit groups at an age, (n, groups)."""
     shares = np.tile(groups.GROUP_SHARES, (len(age), 1))
     young, old = age < 30, age > 60
     shares[young] *= (1.0, 1.5, 0.4, 1.1, 0.5)
     shares[old] *= (0.7, 0.7, 1.6, 1.1, 0.9)
     shares[age < 18] *= (0.0, 1.0, 0.3, 1.0, 0.0)
-    return pick(rng, shares)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-def _draw_insurance_group(rng: np.random.Generator, age: NDArray[np.float64]) -> NDArray[np.int8]:
+def insurance_group_shares(age: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the shares of the insurance groups at an age, (n, groups)."""
     shares = np.tile(np.array([0.24, 0.22, 0.34, 0.20]), (len(age), 1))
     shares[(age < 22) | (age > 58), 1] *= 0.1
     shares[age < 20] *= (0.2, 1.0, 1.0, 0.1)
     shares[age > 66] *= (0.4, 1.0, 1.3, 0.5)
-    return pick(rng, shares)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
 def _draw_joined(

@@ -24,30 +24,30 @@ STYLE_TRANSFER: Final = np.array([0.20, 0.30, 0.20, 0.30])
 STYLE_AMOUNT_SPREAD: Final = np.array([0.55, 1.05, 0.55, 1.05])
 
 # One row a deposit group.
-GROUP_SHARES: Final = np.array([0.28, 0.22, 0.14, 0.28, 0.08])
-LEVEL_MEAN: Final = np.array([14.1, 12.7, 16.6, 9.3, 15.6])
+GROUP_SHARES: Final = np.array([0.26, 0.23, 0.16, 0.22, 0.13])
+LEVEL_MEAN: Final = np.array([14.2, 12.0, 16.9, 8.7, 16.6])
 """Mean logarithm, in won, of a customer's usual demand balance."""
-LEVEL_SPREAD: Final = np.array([0.55, 0.55, 0.5, 0.8, 0.5])
-BALANCE_NOISE: Final = np.array([0.30, 0.25, 0.12, 0.08, 0.80])
+LEVEL_SPREAD: Final = np.array([0.45, 0.45, 0.45, 0.6, 0.45])
+BALANCE_NOISE: Final = np.array([0.30, 0.25, 0.12, 0.08, 0.60])
 """Standard deviation of the logarithm of a month-end balance around the usual one."""
-TRANSACTION_RATE: Final = np.array([4.6, 2.2, 0.9, 0.25, 10.0])
+TRANSACTION_RATE: Final = np.array([4.6, 2.8, 0.8, 0.15, 10.5])
 """Transactions a month, before style and season."""
-SHARE_IN: Final = np.array([0.30, 0.55, 0.35, 0.50, 0.45])
+SHARE_IN: Final = np.array([0.30, 0.60, 0.40, 0.50, 0.50])
 """Share of payments in among the ordinary transactions."""
-AMOUNT_MEAN: Final = np.array([11.6, 11.2, 13.2, 9.8, 13.0])
+AMOUNT_MEAN: Final = np.array([11.5, 11.2, 13.2, 9.6, 14.2])
 """Mean logarithm, in won, of an ordinary transaction."""
-AUTO_PAYMENTS: Final = np.array([4.0, 0.5, 0.6, 0.05, 2.0])
-AUTO_TRANSFERS: Final = np.array([2.0, 2.4, 0.3, 0.02, 4.0])
+AUTO_PAYMENTS: Final = np.array([6.0, 0.15, 0.2, 0.02, 3.0])
+AUTO_TRANSFERS: Final = np.array([2.0, 2.2, 0.2, 0.01, 8.0])
 LOGIN_RATE: Final = np.array([6.0, 7.0, 1.5, 0.15, 9.0])
-OVERDRAFT_LINE: Final = np.array([0.35, 0.08, 0.03, 0.02, 0.60])
+OVERDRAFT_LINE: Final = np.array([0.45, 0.25, 0.12, 0.06, 0.60])
 """Chance that a demand account carries an overdraft line."""
 INCOME_MEAN: Final = np.array([17.4, 17.1, 17.8, 16.6, 17.9])
 
 # Purchases a month, one row a family (deposit, insurance, fund, card), a column a deposit group.
 PURCHASE_RATE: Final = np.array(
     [
-        [0.030, 0.090, 0.100, 0.004, 0.026],
-        [0.014, 0.014, 0.016, 0.006, 0.012],
+        [0.016, 0.115, 0.115, 0.004, 0.030],
+        [0.028, 0.028, 0.032, 0.014, 0.024],
         [0.0006, 0.0012, 0.004, 0.0001, 0.0008],
         [0.009, 0.006, 0.005, 0.002, 0.010],
     ]
@@ -58,6 +58,6 @@ FAMILY_SHARE: Final = np.array(
         [0.97, 0.95, 0.97, 0.55, 0.98],
         [0.42, 0.40, 0.48, 0.55, 0.38],
         [0.014, 0.022, 0.075, 0.002, 0.02],
-        [0.52, 0.30, 0.34, 0.10, 0.55],
+        [0.62, 0.45, 0.45, 0.18, 0.62],
     ]
 )

@@ -14,10 +14,11 @@ NO_LINE: Final = len(LINES)
 """Last line of a customer who has not bought anything."""
 
 _DEPOSIT_TASTE: Final = {
-    "salary_hub": {"demand_salary": 2.6, "installment_regular": 1.6, "installment_youth": 0.6,
+    "salary_hub": {"demand_salary": 3.0, "installment_regular": -0.5, "installment_youth": -1.0,
+                   "installment_purpose": -1.0, "time_regular": -0.5,
                    "bond": 0.5, "credit_card": 1.0},
-    "saver": {"installment_regular": 2.0, "installment_youth": 2.3, "installment_purpose": 2.3,
-              "time_online": 0.8, "balanced": 1.0, "check_card": 1.0},
+    "saver": {"installment_regular": 2.6, "installment_youth": 3.0, "installment_purpose": 2.9,
+              "balanced": 1.0, "check_card": 1.0},
     "wealth_keeper": {"time_regular": 2.9, "time_online": 2.3, "bond": 1.2, "money_market": 1.0,
                       "premium_card": 2.2},
     "dormant": {"demand_basic": 2.4, "check_card": 1.2},
@@ -31,10 +32,10 @@ _INSURANCE_TASTE: Final = {
     "pension_builder": {"non_qualified": 4.2, "qualified": 4.2, "savings": 4.0},
 }
 _NEXT: Final = {
-    ("demand_salary", "installment_regular"): 1.6,
-    ("installment_regular", "time_regular"): 1.9,
+    ("demand_salary", "installment_regular"): 1.1,
+    ("installment_regular", "time_regular"): 1.3,
     ("installment_youth", "installment_purpose"): 1.4,
-    ("installment_purpose", "time_online"): 1.6,
+    ("installment_purpose", "time_online"): 1.2,
     ("time_regular", "time_online"): 1.2,
     ("time_online", "time_regular"): 1.0,
     ("demand_business", "installment_purpose"): 1.2,
@@ -55,18 +56,18 @@ _NEXT: Final = {
     ("credit_card", "premium_card"): 1.0,
 }
 _SEASON: Final = {
-    "installment_regular": {1: 0.9, 2: 0.6, 3: 0.4},
-    "installment_youth": {2: 0.5, 3: 0.9, 6: 0.5},
-    "time_regular": {11: 0.7, 12: 0.9},
-    "time_online": {10: 0.5, 11: 0.6},
-    "child": {3: 0.9, 5: 0.8},
-    "education": {2: 0.8, 3: 0.8},
-    "qualified": {11: 1.0, 12: 1.3},
-    "injury": {6: 0.5, 7: 0.8, 8: 0.6},
-    "equity": {1: 0.8, 7: 0.5},
+    "installment_regular": {1: 0.7, 2: 0.4, 3: 0.3},
+    "installment_youth": {2: 0.4, 3: 0.7, 6: 0.4},
+    "time_regular": {11: 0.5, 12: 0.7},
+    "time_online": {10: 0.4, 11: 0.4},
+    "child": {3: 0.7, 5: 0.6},
+    "education": {2: 0.6, 3: 0.6},
+    "qualified": {11: 0.8, 12: 1.0},
+    "injury": {6: 0.4, 7: 0.6, 8: 0.4},
+    "equity": {1: 0.6, 7: 0.4},
 }
 
-AGE_WIDTH: Final = 17.0
+AGE_WIDTH: Final = 20.0
 """Years from the target age at which a product's appeal has fallen by half a unit."""
 FIRST_ACCOUNT_BONUS: Final = 3.5
 """A deposit relation usually begins with a demand account."""

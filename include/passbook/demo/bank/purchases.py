@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 from passbook.demo.bank import groups
 from passbook.demo.bank.calendar import NEVER, Calendar
 from passbook.demo.bank.catalogue import DEPOSIT, FAMILIES, INSURANCE, LINES, Shelf
-from passbook.demo.bank.customers import Population, pick
+from passbook.demo.bank.customers import (
+    YEAR,
+    Population,
+    deposit_group_shares,
+    insurance_group_shares,
+    pick,
+)
 from passbook.demo.bank.plan import Plan
 from passbook.demo.bank.preferences import (
     FIRST_ACCOUNT_BONUS,
+    INSURANCE_TASTE,
     NO_LINE,
     Choosers,
     purchase_probabilities,
@@ -29,8 +36,8 @@ CROSS_FAMILY_RATE = 0.45
 """Purchase rate of customers without the family, relative to those who have it."""
 
 _TERMS = {
-    "HD": ((182, 365, 730), (0.20, 0.55, 0.25), 0.08),
-    "DD": ((365, 730, 1095), (0.50, 0.30, 0.20), 0.15),
+    "HD": ((365, 730, 1095), (0.40, 0.40, 0.20), 0.08),
+    "DD": ((365, 730, 1095), (0.20, 0.40, 0.40), 0.12),
 }
 _MEAN_YEARS = {"deposit": 25.0, "insurance": 12.0, "fund": 3.0, "card": 8.0}
 _IS_DEMAND = np.array([line.kind_code == "SD" for line in LINES])
@@ -52,15 +59,17 @@ class Purchases:
 
 @dataclass(frozen=True)
 class Choices:
-    """First purchases of a product in one month, with what the chooser's odds were.
+    """First purchases of a product in one month, with the odds of every product of the family.
 
-    `probability` is (choices, products); a model that knew everything would rank by it.
+    `probability` (choices, products) is what was drawn from; `foreseeable` is the same as far as
+    the bank's data can tell, where a group that has not shown yet is a mixture by age.
     """
 
     family: str
     customer: NDArray[np.int32]
     product: NDArray[np.int16]
     probability: NDArray[np.float32]
+    foreseeable: NDArray[np.float32]
 
 
 @dataclass
@@ -109,15 +118,9 @@ def simulate_purchases(
     _historic_purchases(plan, population, wants, state)
     observed: list[Choices] = []
     for month in range(calendar.months):
-        choices = _month_of_purchases(plan, population, wants, month, state)
-        if month == plan.holdout_month:
-            observed = choices
+        observed += _month_of_purchases(plan, population, wants, month, state)
     rng = plan.stream(population.block, "closures")
     return {f: _close(state.events[f], shelves[f], rng, calendar) for f in FAMILIES}, observed
-
-
-def _group_of(population: Population, family: str) -> NDArray[np.int8]:
-    return population.insurance_group if family == INSURANCE else population.deposit_group
 
 
 def _historic_purchases(
@@ -159,7 +162,10 @@ def _historic_purchases(
 def _month_of_purchases(
     plan: Plan, population: Population, wants: NDArray[np.bool_], month: int, state: _State
 ) -> list[Choices]:
-    """Draw a month's purchases; all choices of the month see what was known at its beginning."""
+    """Draw a month's purchases; all choices of the month see what was known at its beginning.
+
+    Returns the choices of the holdout month, of any other none.
+    """
     calendar = plan.calendar
     rng = plan.stream(population.block, "purchases", calendar.names[month])
     first, last = int(calendar.first[month]), int(calendar.last[month])
@@ -168,6 +174,7 @@ def _month_of_purchases(
     joins = (population.joined >= first) & (population.joined <= last)
     part = (last - first + 1) / 30.44
     drawn: list[tuple[_Drawn, NDArray[np.int32]]] = []
+    choices = []
     for f, name in enumerate(FAMILIES):
         rate = groups.PURCHASE_RATE[f, population.deposit_group] * part
         rate = rate * np.where(state.last_product[name] >= 0, 1.0, CROSS_FAMILY_RATE)
@@ -175,14 +182,13 @@ def _month_of_purchases(
         customer = np.flatnonzero(buys).astype(np.int32)
         day = rng.integers(first, last + 1, len(customer))
         day = np.where(joins[customer], population.joined[customer], day)
-        found = _draw(_Buyers(population, customer), plan.shelves[name], rng, state, view)
+        shelf, buyers = plan.shelves[name], _Buyers(population, customer)
+        found = _draw(buyers, shelf, rng, state, view)
         drawn.append((found, day[found.kept].astype(np.int32)))
-    choices = []
+        if month == plan.holdout_month:
+            choices.append(_choices(population, shelf, state, view, found))
     for name, (found, bought_on) in zip(FAMILIES, drawn, strict=True):
         state.record(plan.shelves[name], found.customer, found.product, bought_on)
-        met = found.is_new & known[found.customer]
-        odds = found.probability[met].astype(np.float32)
-        choices.append(Choices(name, found.customer[met], found.product[met], odds))
     return choices
 
 
@@ -213,25 +219,15 @@ class _Drawn(NamedTuple):
 
 
 def _draw(
-    buyers: _Buyers,
-    shelf: Shelf,
-    rng: np.random.Generator,
-    state: _State,
-    view: _View,
+    buyers: _Buyers, shelf: Shelf, rng: np.random.Generator, state: _State, view: _View
 ) -> _Drawn:
     """Draw a product for each buyer."""
     population, customer = buyers
-    age = (view.first - population.birth[customer]) / 365.2425
-    choosers = Choosers(
-        _group_of(population, shelf.family)[customer], age, state.last_line[customer]
-    )
-    utility = utilities(shelf, choosers, view.month, view.drift)
-    if shelf.family == DEPOSIT:
-        newcomer = state.last_product[DEPOSIT][customer] < 0
-        utility[np.ix_(newcomer, _IS_DEMAND[shelf.line])] += FIRST_ACCOUNT_BONUS
-    sold = _on_sale(shelf, view) & _age_fits(shelf, age)
+    of_family = shelf.family == INSURANCE
+    group = (population.insurance_group if of_family else population.deposit_group)[customer]
+    sold = _sold(buyers, shelf, view)
     ever = state.ever[shelf.family][customer]
-    probability = purchase_probabilities(utility, sold & ~ever)
+    probability = _odds(buyers, group, shelf, state, view)
     product = pick(rng, probability).astype(np.int16)
     is_new = probability.sum(axis=1) > 0
     previous = state.last_product[shelf.family][customer]
@@ -243,13 +239,68 @@ def _draw(
     return _Drawn(customer[kept], product[kept], probability[kept], is_new[kept], kept)
 
 
-def _on_sale(shelf: Shelf, view: _View) -> NDArray[np.bool_]:
+def _odds(
+    buyers: _Buyers, group: NDArray[np.int8], shelf: Shelf, state: _State, view: _View
+) -> NDArray[np.float64]:
+    """Return the probability of each product as a buyer's first one of its kind, given groups."""
+    population, customer = buyers
+    age = (view.first - population.birth[customer]) / YEAR
+    choosers = Choosers(group, age, state.last_line[customer])
+    utility = utilities(shelf, choosers, view.month, view.drift)
+    if shelf.family == DEPOSIT:
+        newcomer = state.last_product[DEPOSIT][customer] < 0
+        utility[np.ix_(newcomer, _IS_DEMAND[shelf.line])] += FIRST_ACCOUNT_BONUS
+    allowed = _sold(buyers, shelf, view) & ~state.ever[shelf.family][customer]
+    return purchase_probabilities(utility, allowed)
+
+
+def _choices(
+    population: Population, shelf: Shelf, state: _State, view: _View, found: _Drawn
+) -> Choices:
+    """Keep the first purchases by customers known before the month, and their odds."""
+    met = found.is_new & (population.joined[found.customer] < view.first)
+    choosers = _Buyers(population, found.customer[met])
+    shares = _group_shares(choosers, shelf, state, view)
+    foreseeable = np.zeros((len(choosers.customer), len(shelf.codes)))
+    for group in range(shares.shape[1]):
+        of_group = np.full(len(choosers.customer), group, np.int8)
+        foreseeable += shares[:, [group]] * _odds(choosers, of_group, shelf, state, view)
+    return Choices(
+        shelf.family,
+        choosers.customer,
+        found.product[met],
+        found.probability[met].astype(np.float32),
+        foreseeable.astype(np.float32),
+    )
+
+
+def _group_shares(buyers: _Buyers, shelf: Shelf, state: _State, view: _View) -> NDArray[np.float64]:
+    """Return how likely each group is from what the bank can see, (n, groups).
+
+    Balances and transactions give away the group of who ever had a deposit; policies give away
+    the insurance group as far as their lines are typical; age is all there is for the others.
+    """
+    population, customer = buyers
+    age = (view.first - population.birth[customer]) / YEAR
+    if shelf.family != INSURANCE:
+        shares = deposit_group_shares(age)
+        shown = state.last_product[DEPOSIT][customer] >= 0
+        shares[shown] = np.eye(shares.shape[1])[population.deposit_group[customer[shown]]]
+        return shares
+    typical = INSURANCE_TASTE[:, shelf.line] + shelf.popularity
+    typical -= np.log(np.exp(typical).sum(axis=1, keepdims=True))
+    evidence = state.ever[INSURANCE][customer] @ typical.T
+    shares = insurance_group_shares(age) * np.exp(evidence - evidence.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def _sold(buyers: _Buyers, shelf: Shelf, view: _View) -> NDArray[np.bool_]:
+    """Return what is on sale during the whole view to somebody of that age, (n, products)."""
+    age = (view.first - buyers.population.birth[buyers.customer]) / YEAR
     first, last = np.atleast_1d(view.first)[:, None], np.atleast_1d(view.last)[:, None]
-    return np.asarray((shelf.sale_start <= first) & (shelf.sale_end >= last))
-
-
-def _age_fits(shelf: Shelf, age: NDArray[np.float64]) -> NDArray[np.bool_]:
-    return np.asarray((age[:, None] >= shelf.min_age) & (age[:, None] < shelf.max_age))
+    on_sale = (shelf.sale_start <= first) & (shelf.sale_end >= last)
+    fits = (age[:, None] >= shelf.min_age) & (age[:, None] < shelf.max_age)
+    return np.asarray(on_sale & fits)
 
 
 def _close(

@@ -78,7 +78,7 @@ TRUTHS: Final[dict[str, SourceTable]] = {
         _table("truth_purchase", "First purchases in the holdout month, with the true odds of "
                "every product of the family in the master's order",
                {"customer_id": _TEXT, "family": _TEXT, "product_code": _TEXT,
-                "probability": pa.list_(pa.float32())}),
+                "probability": pa.list_(pa.float32()), "foreseeable": pa.list_(pa.float32())}),
         _table("truth_default", "True default probabilities of customers with credit",
                {"customer_id": _TEXT, "observation_date": _DAY, "probability": pa.float64(),
                 "defaulted": pa.bool_()}),

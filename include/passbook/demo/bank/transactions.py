@@ -17,7 +17,7 @@ from passbook.demo.bank.purchases import Purchases
 KINDS: Final = ("IV", "TR", "DP", "WD", "CD")
 """Investment, transfer, payment in, withdrawal, card or direct debit payment."""
 NIGHT_HOURS: Final = np.array([22, 23, 0, 1, 2, 3, 4, 5], np.int8)
-RATE_SHAPE: Final = 6.0
+RATE_SHAPE: Final = 10.0
 """Shape of the gamma distribution of customers' own rates around their group's and style's."""
 WITHOUT_DEPOSIT: Final = 0.35
 """Rate of a customer without a deposit, relative to one with."""
