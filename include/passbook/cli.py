@@ -44,6 +44,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "credit": Command(
         "passbook.commands.credit", "Explain a score; show the scorecard as SQL, or the card."
     ),
+    "models": Command(
+        "passbook.commands.models", "Show models in force; roll back; verify their files."
+    ),
     "airflow": Command("passbook.commands.airflow", "Run Airflow's own command on this stack."),
     "status": Command("passbook.commands.status", "Tell which servers run, and where."),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -59,6 +59,20 @@ class ModelVersion:
     manifest_sha256: str
     parameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """That a model's version took its place from a base date on, or did not."""
+
+    model: str
+    version: str
+    base_date: date
+    promoted: bool
+    reason: str
+    run_id: str
+    decided_at: datetime
+    manifest_sha256: str
 
 
 def begin_stage(connection: Connection, stage: str, base_date: date, run_id: str) -> Fence:
@@ -185,6 +199,33 @@ def champion(connection: Connection, model: str, base_date: date) -> ModelVersio
         )
         row = cursor.fetchone()
     return ModelVersion(*row) if row else None
+
+
+def live_models(connection: Connection, base_date: date) -> list[ModelVersion]:
+    """Return every model's version in force on a base date, by name."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT v.model, v.version, v.base_date, v.manifest_sha256, v.parameters, v.metrics
+               FROM (SELECT DISTINCT model FROM ops.model_version) m
+               JOIN ops.model_version v
+                   ON v.model = m.model AND v.version = ops.champion(m.model, %s)
+               ORDER BY v.model""",
+            (base_date,),
+        )
+        return [ModelVersion(*row) for row in cursor.fetchall()]
+
+
+def model_history(connection: Connection, model: str | None = None) -> list[Decision]:
+    """Return every decision on a model's versions, or on all models', in order."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT p.model, p.version, p.base_date, p.promoted, p.reason, p.run_id,
+                      p.decided_at, v.manifest_sha256
+               FROM ops.promotion p JOIN ops.model_version v USING (model, version)
+               WHERE p.model = %(model)s OR %(model)s IS NULL ORDER BY p.promotion_id""",
+            {"model": model},
+        )
+        return [Decision(*row) for row in cursor.fetchall()]
 
 
 def append(connection: Connection, fence: Fence, table: str, rows: pa.Table) -> None:

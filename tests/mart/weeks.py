@@ -13,12 +13,21 @@ from passbook.contracts import MART_TABLES
 BASE_DATE = date(2022, 12, 4)
 
 
+EMPTY = {pa.string(): "", pa.int32(): 0, pa.int64(): 0, pa.float64(): 0.0, pa.bool_(): False}
+
+
 def batch(table: str, base_date: date = BASE_DATE, **columns: list[Any]) -> pa.RecordBatch:
-    """Return a record batch of a mart table from Python values; absent columns are null."""
+    """Return a record batch of a mart table from Python values.
+
+    Absent columns are null where the contract allows it, else empty or zero.
+    """
     schema = MART_TABLES[table].schema
     rows = len(next(iter(columns.values())))
     columns["base_date"] = [base_date] * rows
-    arrays = [pa.array(columns.get(f.name, [None] * rows), f.type) for f in schema]
+    arrays = []
+    for field in schema:
+        absent = None if field.nullable else EMPTY.get(field.type)
+        arrays.append(pa.array(columns.get(field.name, [absent] * rows), field.type))
     return pa.record_batch(arrays, schema=schema)
 
 

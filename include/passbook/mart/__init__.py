@@ -3,13 +3,16 @@
 from passbook.mart.connection import connect
 from passbook.mart.prepare import Addresses, migrate, prepare, prepare_database
 from passbook.mart.publishing import Publication, publish
+from passbook.mart.rollback import RolledBackWeek, roll_back
 
 __all__ = [
     "Addresses",
     "Publication",
+    "RolledBackWeek",
     "connect",
     "migrate",
     "prepare",
     "prepare_database",
     "publish",
+    "roll_back",
 ]

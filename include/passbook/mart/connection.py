@@ -15,15 +15,20 @@ from passbook.errors import (
     MartBusyError,
     MartUnreachableError,
     MigrationError,
+    ModelError,
+    PassbookError,
     PublishingError,
     StaleWriterError,
 )
 
-HEAD = "0002"
+HEAD = "0004"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"
 """SQLSTATE that the mart's functions raise when the fence has moved on."""
+
+WRONG_VERSION = "PB600"
+"""SQLSTATE that the mart's functions raise when a model's version cannot be put in force."""
 
 CONNECT_SECONDS = 10
 _BUSY = {errorcodes.LOCK_NOT_AVAILABLE, errorcodes.DEADLOCK_DETECTED}
@@ -80,12 +85,14 @@ def transaction(connection: Connection) -> Iterator[Cursor]:
         raise named_error(error) from None
 
 
-def named_error(error: psycopg2.Error) -> PublishingError:
+def named_error(error: psycopg2.Error) -> PassbookError:
     """Return Passbook's error for one of Postgres's, without the data that its message quotes."""
     code = error.pgcode or ""
     constraint = error.diag.constraint_name if error.diag is not None else None
     if code == STALE_WRITER:
         return StaleWriterError(error.diag.message_primary or "")
+    if code == WRONG_VERSION:
+        return ModelError(error.diag.message_primary or "")
     if code in _BUSY:
         return MartBusyError()
     if not code or code.startswith(("08", "57P", "53")):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
@@ -30,6 +30,7 @@ from passbook.mart.code_version import code_version
 from passbook.mart.connection import transaction
 from passbook.mart.content_hash import BLOCK_ROWS, ContentHash
 from passbook.mart.copy_stream import copy_blocks
+from passbook.mart.exchange import with_patience
 from passbook.mart.wire import WireColumn, encode
 
 if TYPE_CHECKING:
@@ -39,10 +40,6 @@ log = logging.getLogger(__name__)
 
 Check = Callable[[str, pa.RecordBatch], None]
 """Takes a table's name and a block of it; raises an error of its own to refuse it."""
-
-_ATTEMPT_SECONDS = 1.0
-"""Longest wait for a lock in one go. Readers who come after a waiting swap wait behind it, so it
-steps back and tries again instead of letting them pile up."""
 
 
 @dataclass(frozen=True)
@@ -244,27 +241,14 @@ def _swap(
         "rows": [s.rows for s in staged.values()],
         "sha256s": [s.sha256 for s in staged.values()],
     }  # fmt: skip
-    attempt_ms = int(1000 * min(_ATTEMPT_SECONDS, patience))
-    give_up = time.monotonic() + patience
-    # A writer that is stopped while it holds the locks must not hold them for ever.
-    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
-    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{attempt_ms}ms",))
-    while True:
-        cursor.execute("SAVEPOINT swap")
-        try:
-            cursor.execute(
-                """SELECT ops.swap(%(stage)s, %(base_date)s, %(token)s, %(run_id)s, %(tables)s,
-                                   %(partitions)s, %(rows)s::bigint[], %(sha256s)s, %(inputs)s,
-                                   %(inputs_sha256)s, %(code_version)s)""",
-                record,
-            )
-        except (errors.LockNotAvailable, errors.DeadlockDetected):
-            if time.monotonic() > give_up:
-                raise
-            cursor.execute("ROLLBACK TO SAVEPOINT swap")
-            time.sleep(_ATTEMPT_SECONDS / 2)
-        else:
-            return
+    with_patience(
+        cursor,
+        """SELECT ops.swap(%(stage)s, %(base_date)s, %(token)s, %(run_id)s, %(tables)s,
+                           %(partitions)s, %(rows)s::bigint[], %(sha256s)s, %(inputs)s,
+                           %(inputs_sha256)s, %(code_version)s)""",
+        record,
+        patience,
+    )
 
 
 def _scalar(cursor: Cursor) -> Any:
