@@ -13,7 +13,7 @@ from passbook.embedded.airflow_api import AirflowApi, Run
 from passbook.errors import AirflowRequestError
 
 Report = Callable[[dict[str, Run], dict[str, dict[str, str]]], None]
-"""Told the runs by DAG, and their tasks' states, about once a second."""
+"""Told the runs by DAG, and their tasks' states, about every two seconds."""
 
 CODED = re.compile(r"\bE\d{3} .*")
 
@@ -143,4 +143,4 @@ def _watch(api: AirflowApi, runs: dict[str, Run], report: Report) -> dict[str, R
             return runs
         if time.monotonic() > deadline:
             raise AirflowRequestError(f"The week did not end within {RUN_PATIENCE} s.")
-        time.sleep(1)
+        time.sleep(2)
