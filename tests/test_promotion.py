@@ -11,7 +11,8 @@ GOOD = {"roc_auc": 0.80, "expected_calibration_error": 0.01}
 
 
 def test_the_first_model_is_promoted() -> None:
-    assert decide("segments.deposit", {"silhouette": 0.3}, None).promoted
+    figures = {"silhouette": 0.3, "demographic_share": 0.1, "required_rank": 3.0}
+    assert decide("segments.deposit", figures, None).promoted
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,14 @@ def test_a_missing_figure_or_an_unknown_model_is_an_error() -> None:
         decide("recommend.up_sell.fund", {"ndcg": 0.5}, None)
     with pytest.raises(InputError, match="weather"):
         decide("weather.tomorrow", {}, None)
+
+
+def test_segments_that_only_repeat_age_and_sex_replace_nothing() -> None:
+    audited = {"silhouette": 0.4, "demographic_share": 0.1, "required_rank": 1.0}
+    dominated = {**audited, "demographic_share": 0.41}
+    champion = {"silhouette": 0.3}
+    assert decide("segments.deposit", audited, champion).promoted
+    refused = decide("segments.deposit", dominated, champion)
+    assert not refused.promoted
+    assert "demographic_share" in refused.reason
+    assert decide("segments.deposit", dominated, None).promoted

@@ -28,6 +28,9 @@ class Rule:
     tolerance: float = 0.0
     least: Mapping[str, float] | None = None
     most: Mapping[str, float] | None = None
+    most_of_successor: Mapping[str, float] | None = None
+    """Bounds that only a model which would replace another has to keep: a bank's first model is
+    better than none."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,11 @@ class Decision:
 
 
 RULES: Final[dict[str, Rule]] = {
-    "segments": Rule("silhouette", tolerance=0.02),
+    "segments": Rule(
+        "silhouette",
+        tolerance=0.02,
+        most_of_successor={"demographic_share": 0.4, "required_rank": 5},
+    ),
     "recommend": Rule("mrr", tolerance=0.005),
     "credit.style": Rule("roc_auc", tolerance=0.01, least={"roc_auc": 0.5}),
     "credit.default": Rule(
@@ -88,7 +95,7 @@ def decide(
     rule = rule_for(model)
     value = _figure(model, challenger, rule.metric)
     figures = {"challenger": value}
-    broken = _broken_bound(model, rule, challenger)
+    broken = _broken_bound(model, rule, challenger, first=champion is None)
     if broken:
         return Decision(False, broken, figures)
     if champion is None:
@@ -104,11 +111,12 @@ def decide(
     )
 
 
-def _broken_bound(model: str, rule: Rule, metrics: Mapping[str, float]) -> str:
+def _broken_bound(model: str, rule: Rule, metrics: Mapping[str, float], *, first: bool) -> str:
     for name, bound in (rule.least or {}).items():
         if not _figure(model, metrics, name) >= bound:
             return f"{name} {metrics[name]:.4f} is below {bound}."
-    for name, bound in (rule.most or {}).items():
+    most = {**(rule.most or {}), **({} if first else rule.most_of_successor or {})}
+    for name, bound in most.items():
         if not _figure(model, metrics, name) <= bound:
             return f"{name} {metrics[name]:.4f} is above {bound}."
     return ""

@@ -84,8 +84,8 @@ def read_status(connection: Connection, *, weeks: int = WEEKS) -> Status:
             return cursor.fetchall()
 
         return Status(
-            {(day, stage): rest for day, stage, *rest in rows(_VERDICTS)},
-            {(day, stage): inputs for day, stage, inputs in rows(_STALE)},
+            {(row[0], row[1]): row[2:] for row in rows(_VERDICTS)},
+            {(row[0], row[1]): row[2] for row in rows(_STALE)},
             rows(_MODELS),
             rows(_DRIFT),
             rows(_ROWS),

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import (
     Asset,
-    AsyncCallback,
     CronTriggerTimetable,
-    DeadlineAlert,
-    DeadlineReference,
     ExceptionRetryPolicy,
     Param,
     RetryAction,
     RetryRule,
     get_current_context,
 )
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from passbook import alerts, settings
 from passbook.base_date import BANK_TIMEZONE, base_date_of_run, schedule_moment

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,7 @@ from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.scenarios import offered_scenarios
 from passbook.segments import SegmentModel
 from passbook.segments.feature_sets import FEATURE_SETS
+from passbook.segments.number_of_clusters import SILHOUETTE_ROWS, silhouette
 from passbook.steps import recommend_products, score_credit, segment_customers
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
     """
     outcome: dict[str, str] = {}
     if "segments" in due:
-        outcome |= _judge_all(stage, segment_customers.train(stage.week), {})
+        outcome |= _train_segments(stage)
     segments = current_segments(stage)
     boards = champion_leaderboards(stage, segments)
     if "recommend" in due or any(outcome.values()):
@@ -228,6 +230,38 @@ def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
         for feature in found.features
     ]
     return pa.Table.from_pylist(rows, schema=OPS_TABLES["drift"].schema)
+
+
+def _train_segments(stage: Stage) -> dict[str, str]:
+    """Train segments that keep the champions' numbers, and compare both on this week's rows."""
+    champions = {}
+    for family in FEATURE_SETS:
+        found = _champion_before(stage, segment_customers.model_name(family))
+        if found is not None:
+            champions[family] = SegmentModel.from_files(found.files)
+    challengers = segment_customers.train(stage.week, champions)
+    figures: dict[str, dict[str, float]] = {}
+    judged = {challenger.model: challenger for challenger in challengers}
+    for model, challenger in judged.items():
+        champion = champions.get(model.removeprefix("segments."))
+        if champion is not None:
+            ours, theirs = _silhouettes(stage.week, challenger, champion)
+            figures[model] = {"silhouette": theirs}
+            judged[model] = replace(challenger, metrics={**challenger.metrics, "silhouette": ours})
+    return _judge_all(stage, list(judged.values()), figures)
+
+
+def _silhouettes(week: Week, challenger: Challenger, champion: SegmentModel) -> tuple[float, float]:
+    """Return the challenger's and the champion's silhouette on the same rows and scale."""
+    model = SegmentModel.from_files(challenger.files)
+    table = segment_customers.read_features(week, model.family)
+    rng = np.random.default_rng(week.settings.seed)
+    rows = np.sort(rng.permutation(len(table))[:SILHOUETTE_ROWS])
+    table = table.take(pa.array(rows))
+    X, codes = model.scaling.transform(table)
+    labels = [m.assign(table)["segment"].to_numpy() for m in (model, champion)]
+    ours, theirs = (silhouette(X, codes, model.scaling.gamma, found) for found in labels)
+    return ours, theirs
 
 
 def _judge_all(
