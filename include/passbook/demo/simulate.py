@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import date
 from pathlib import Path
 from time import perf_counter
@@ -25,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--months", type=int, default=30, help="Calendar months (30).")
     parser.add_argument("--folder", type=Path,
                         help="Where the files go (default: demo/ in PASSBOOK_HOME).")  # fmt: skip
-    parser.add_argument("--database", help="Hive database (default: the demo source's).")
+    parser.add_argument("--database", default="demo", help="Hive database (demo).")
     parser.add_argument("--files-only", action="store_true", help="Do not register in Hive.")
-    parser.add_argument("--drift", choices=DRIFTS, default="sudden",
-                        help="How a drift sets in (with --drift-from).")  # fmt: skip
+    parser.add_argument("--drift", choices=DRIFTS,
+                        help="How a drift sets in, with --drift-from (sudden).")  # fmt: skip
     parser.add_argument("--drift-from", type=date.fromisoformat, metavar="DATE",
                         help="Change the customers' behaviour from this day on.")  # fmt: skip
     parser.add_argument("--defect", action="append", default=[], choices=DEFECTS,
@@ -38,8 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Simulate, register unless told not to, and say what was written."""
     chosen = settings.load()
+    if arguments.drift and not arguments.drift_from:
+        raise InputError("--drift needs --drift-from, the day on which it begins.")
+    drift = None
+    if arguments.drift_from:
+        drift = Drift(arguments.drift or "sudden", arguments.drift_from)
+    # Told now, not after a simulation that may take an hour.
+    hive_url = None if arguments.files_only else _hive_url(chosen, arguments.database)
     begun = perf_counter()
-    drift = Drift(arguments.drift, arguments.drift_from) if arguments.drift_from else None
     folder = arguments.folder or chosen.home / "demo"
     written = simulate(
         folder,
@@ -54,16 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
         inject(defect, folder)
     rows = sum(written.rows.values())
     print(f"{rows:,} rows in {perf_counter() - begun:.1f} s: {written.tables}")
-    if not arguments.files_only:
-        _register(chosen, folder, arguments.database or "demo")
+    if hive_url:
+        with hive.connect(hive_url) as connection:
+            load.register(connection, folder, arguments.database)
+        print(f"Registered in Hive: {arguments.database}")
     return 0
 
 
-def _register(chosen: settings.Settings, folder: Path, database: str) -> None:
+def _hive_url(chosen: settings.Settings, database: str) -> str:
     if chosen.hive_url is None:
         raise SettingsError("PASSBOOK_HIVE_URL is not set and no stack runs: no Hive to fill.")
-    if not database.isidentifier():
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", database):
         raise InputError(f"{database!r} is no name of a Hive database.")
-    with hive.connect(chosen.hive_url.get_secret_value()) as connection:
-        load.register(connection, folder, database)
-    print(f"Registered in Hive: {database}")
+    return chosen.hive_url.get_secret_value()

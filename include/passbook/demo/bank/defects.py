@@ -16,7 +16,6 @@ from passbook.demo.bank.simulation import MANIFEST, read_manifest
 from passbook.demo.bank.source_tables import SOURCE_TABLES
 
 DEFECT_ROWS: Final = 25
-_EXTRA: Final = "part-defect.parquet"
 
 
 def inject(defect: str, folder: Path) -> None:
@@ -34,7 +33,8 @@ def _some(folder: Path, table: str) -> pa.Table:
 
 
 def _add(folder: Path, table: str, rows: pa.Table) -> None:
-    path = folder / "tables" / table / _EXTRA
+    base = folder / "tables" / table
+    path = base / f"part-defect-{len(list(base.glob('part-defect-*'))):02d}.parquet"
     pq.write_table(rows.cast(SOURCE_TABLES[table].schema), path, store_schema=False)
 
 

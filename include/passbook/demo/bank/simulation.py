@@ -80,14 +80,17 @@ def simulate(
     master = product_master(plan.shelves)
     _write_alone(folder, SOURCE_TABLES["product_master"], master)
     rows["product_master"] = len(master)
-    _write_manifest(folder, plan, drift, rows)
+    _describe(folder, plan, drift, rows)
     return Simulated(folder / "tables", folder / "truth", rows)
 
 
 def _prepare(folder: Path) -> None:
-    """Remove an earlier bank: files of a larger one must not stay beside the new ones."""
+    """Remove an earlier bank: files of a larger one must not stay beside the new ones.
+
+    The manifest, in ``truth``, goes first and comes last, so that no half bank has one.
+    """
     try:
-        for part in ("tables", "truth"):
+        for part in ("truth", "tables"):
             if (folder / part).exists():
                 shutil.rmtree(folder / part)
             (folder / part).mkdir(parents=True)
@@ -175,7 +178,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _write_manifest(folder: Path, plan: Plan, drift: Drift | None, rows: dict[str, int]) -> None:
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of the bank in `folder`."""
+    text = json.dumps(manifest, ensure_ascii=False, indent=1)
+    (folder / "truth" / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _describe(folder: Path, plan: Plan, drift: Drift | None, rows: dict[str, int]) -> None:
     """Write ``truth.json``: the plan, the products' true weights, and every truth's checksum."""
     calendar = plan.calendar
     holdout = plan.holdout_month
@@ -188,6 +197,7 @@ def _write_manifest(folder: Path, plan: Plan, drift: Drift | None, rows: dict[st
         "months": calendar.months,
         "holdout_month": [_iso(int(calendar.first[holdout])), _iso(int(calendar.last[holdout]))],
         "drift": None if drift is None else {"kind": drift.kind, "start": f"{drift.start}"},
+        "defects": None,
         "rows": rows,
         "products": {
             family: [
@@ -203,8 +213,7 @@ def _write_manifest(folder: Path, plan: Plan, drift: Drift | None, rows: dict[st
             for path in sorted((folder / "truth").rglob("*.parquet"))
         },
     }
-    text = json.dumps(manifest, ensure_ascii=False, indent=1)
-    (folder / "truth" / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    write_manifest(folder, manifest)
 
 
 def _iso(day: int) -> str:
