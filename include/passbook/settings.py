@@ -79,8 +79,8 @@ class Settings(BaseSettings):
         0.005, ge=0, description="Gini that a scorecard may lack and still be published."
     )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
-    run_deadline_hours: float = Field(
-        12.0, gt=0, description="A run that takes longer is told to be late."
+    run_deadline_hours: float | None = Field(
+        None, gt=0, description="A run that takes longer is told to be late; unset: none is."
     )
     alert_webhook: SecretStr | None = Field(
         None, description="https://… of a chat's incoming webhook that alerts go to."

@@ -50,17 +50,25 @@ def _schedule_end() -> datetime | None:
     return schedule_moment(last) if last else None
 
 
+def _deadline() -> DeadlineAlert | None:
+    """Return after how long a run is late; None: never."""
+    hours = settings.load().run_deadline_hours
+    if hours is None:
+        return None
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=timedelta(hours=hours),
+        callback=AsyncCallback("passbook.alerts.tell_late"),
+    )
+
+
 DAG_ARGUMENTS: Final[dict[str, Any]] = {
     # Not the first run: catchup is off. A backfill may go back to it.
     "start_date": datetime(2015, 1, 5, tzinfo=BANK_TIMEZONE),
     "end_date": _schedule_end(),
     "catchup": False,
     "max_active_runs": 1,
-    "deadline": DeadlineAlert(
-        reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=timedelta(hours=settings.load().run_deadline_hours),
-        callback=AsyncCallback("passbook.alerts.tell_late"),
-    ),
+    "deadline": _deadline(),
     "default_args": {
         "owner": OWNER,
         "retries": RETRIES,
