@@ -100,6 +100,16 @@ def test_a_week_that_leaves_a_segment_empty_stops(training: Training) -> None:
 def test_segment_numbers_are_the_models_not_the_prototypes(
     table: pa.Table, training: Training
 ) -> None:
-    renumbered = replace(training.model, segment_ids=np.array([7, 3, 12, 5], np.int32))
+    renumbered = replace(training.model, segment_ids=training.model.segment_ids + np.int32(7))
     plain = training.model.assign(table)["segment"].to_numpy()
-    assert (renumbered.assign(table)["segment"].to_numpy() == np.array([7, 3, 12, 5])[plain]).all()
+    assert (renumbered.assign(table)["segment"].to_numpy() == plain + 7).all()
+
+
+def test_a_retrained_model_keeps_the_numbers(table: pa.Table, training: Training) -> None:
+    before = replace(training.model, segment_ids=training.model.segment_ids + np.int32(7))
+    again = train_segments(
+        "deposit", table, (4,), seed=5, minimum_customers=200, champion=replace(before, next_id=11)
+    ).model
+    assert sorted(again.segment_ids.tolist()) == [7, 8, 9, 10]
+    assert again.assign(table)["segment"].equals(before.assign(table)["segment"])
+    assert again.next_id == 11

@@ -19,7 +19,11 @@ from passbook.segments.audit import audit_clusters
 from passbook.segments.descriptions import feature_rows, segment_row, separation_rows
 from passbook.segments.feature_sets import DEPOSIT, FEATURE_SETS
 from passbook.segments.features import to_numpy
-from passbook.segments.model import Training, check_model_clusters, check_segments_filled
+from passbook.segments.model import (
+    Training,
+    check_model_clusters,
+    check_segments_filled,
+)
 from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
