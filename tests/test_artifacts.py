@@ -123,3 +123,16 @@ def test_an_interrupted_write_leaves_no_version(
     with pytest.raises(StorageError, match="No space left"):
         artifacts.write(tmp_path, MODEL, DAY, FILES, MANIFEST)
     assert list((tmp_path / MODEL).iterdir()) == []
+
+
+def test_old_versions_go_unless_needed(tmp_path: Path) -> None:
+    days = [date(2022, 11, 20), date(2022, 11, 27), DAY]
+    made = [artifacts.write(tmp_path, MODEL, day, FILES, {}).version for day in days]
+    size = sum(p.stat().st_size for p in (tmp_path / MODEL / made[1]).iterdir())
+    needed = {(MODEL, made[0])}
+    told = artifacts.prune(tmp_path, needed, DAY, dry_run=True)
+    assert told == [(MODEL, made[1], size)]
+    assert artifacts.versions(tmp_path, MODEL) == made
+    assert artifacts.prune(tmp_path, needed, DAY, dry_run=False) == told
+    assert artifacts.versions(tmp_path, MODEL) == [made[0], made[2]]
+    assert artifacts.prune(tmp_path / "nothing", set(), DAY, dry_run=False) == []

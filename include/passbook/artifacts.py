@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -125,6 +125,37 @@ def versions(folder: Path, model: str) -> list[str]:
     if not place.is_dir():
         return []
     return sorted(p.name for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def prune(
+    folder: Path, needed: Collection[tuple[str, str]], before: date, *, dry_run: bool
+) -> list[tuple[str, str, int]]:
+    """Delete versions of base dates before `before`, except the (model, version) pairs `needed`.
+
+    Returns
+    -------
+    list of (model, version, bytes)
+        What went, or with `dry_run` would go.
+
+    Raises
+    ------
+    StorageError
+        E805 when a folder cannot be deleted.
+    """
+    gone = []
+    models = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    for model in models:
+        for version in versions(folder, model):
+            if version >= before.isoformat() or (model, version) in needed:
+                continue
+            place = folder / model / version
+            gone.append((model, version, sum(p.stat().st_size for p in place.iterdir())))
+            if not dry_run:
+                try:
+                    shutil.rmtree(place)
+                except OSError as error:
+                    raise StorageError(f"{place}: {error.strerror}.") from error
+    return gone
 
 
 def _check_names(model: str, files: Mapping[str, bytes]) -> None:

@@ -215,6 +215,31 @@ def live_models(connection: Connection, base_date: date) -> list[ModelVersion]:
         return [ModelVersion(*row) for row in cursor.fetchall()]
 
 
+def versions_in_use(connection: Connection, since: date) -> set[tuple[str, str]]:
+    """Return the (model, version) pairs whose files something may still ask for.
+
+    Those trained for or in force on `since` or later, and those that published or replaced weeks
+    were computed with.
+    """
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT v.model, v.version FROM ops.model_version v
+               WHERE v.base_date >= %(since)s
+                  OR v.version IN (ops.champion(v.model, %(since)s),
+                                   ops.champion(v.model, 'infinity'))
+                  OR v.version IN (SELECT p.version FROM ops.promotion p
+                                   WHERE p.model = v.model AND p.promoted
+                                     AND p.base_date >= %(since)s)
+                  OR v.manifest_sha256 IN (
+                      SELECT i.value FROM ops.publication p, jsonb_each_text(p.inputs) i
+                      UNION ALL
+                      SELECT i.value FROM ops.replaced_publication r, jsonb_each_text(r.inputs) i)
+            """,
+            {"since": since},
+        )
+        return {(model, version) for model, version in cursor.fetchall()}
+
+
 def model_history(connection: Connection, model: str | None = None) -> list[Decision]:
     """Return every decision on a model's versions, or on all models', in order."""
     with transaction(connection) as cursor:

@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"
