@@ -6,6 +6,7 @@ import pytest
 
 from passbook.base_date import holdout_window
 from passbook.errors import NoAcquisitionsError
+from passbook.recommend.context import no_profile
 from passbook.recommend.evaluation import (
     TestSet,
     bootstrap_interval,
@@ -32,6 +33,7 @@ def _test_set(candidates: np.ndarray = YES) -> TestSet:
     holdout = split(purchases(ROWS, "a b new", "w x y z"), holdout_window(PLANTED_BASE_DATE))
     return test_set(
         holdout.train, holdout.test, np.full(3, -1, dtype=np.int32),
+        no_profile(3),
         targets=holdout.train.customers_who_hold(YES), candidates=candidates, catalogue=YES,
     )  # fmt: skip
 

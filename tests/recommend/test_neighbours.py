@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from passbook.recommend.basket_model import BasketModel
+from passbook.recommend.context import Context, no_profile
 from passbook.recommend.interactions import Interactions, interactions_as_of
 from passbook.recommend.neighbours import association_rules, ease, item_cosine, transitions
 from passbook.recommend.popularity import popularity, recent_popularity, segment_popularity
@@ -29,7 +30,12 @@ def train() -> Interactions:
 
 def _scores(model: BasketModel, train: Interactions, row: int) -> list[float]:
     baskets = train.take(np.array([row]))
-    return model.score(baskets, np.array([-1], dtype=np.int32))[0].astype(float).round(3).tolist()
+    return (
+        model.score(Context(baskets, np.array([-1], dtype=np.int32), no_profile(1)))[0]
+        .astype(float)
+        .round(3)
+        .tolist()
+    )
 
 
 def test_cosine_by_hand(train: Interactions) -> None:

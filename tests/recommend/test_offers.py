@@ -10,6 +10,7 @@ from passbook.contracts import MART_TABLES
 from passbook.errors import NoEligibleProductError
 from passbook.recommend.basket_model import BasketModel
 from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, catalogue
+from passbook.recommend.context import no_profile
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.offers import Audience, offer_batches
@@ -60,6 +61,7 @@ def _audience(ages: list[int]) -> Audience:
         interactions_as_of(bought, BASE_DATE),
         np.array(ages, dtype=np.int32),
         {"deposit": nowhere, "insurance": nowhere},
+        no_profile(3),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from passbook.errors import NoAcquisitionsError
 from passbook.recommend.catalogue import Catalogue
+from passbook.recommend.context import no_profile
 from passbook.recommend.grid import Grid
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.purchases import Purchases
@@ -31,6 +32,7 @@ def _train(purchases: Purchases, policy: Policy = POLICY) -> TrainedScenario:
         purchases,
         _catalogue(),
         segments={"deposit": (segment, segment)},
+        profile=no_profile(len(segment)),
         base_date=PLANTED_BASE_DATE,
         policy=policy,
     )
@@ -43,10 +45,10 @@ def trained() -> TrainedScenario:
 
 def test_the_planted_order_of_purchases_wins(trained: TrainedScenario) -> None:
     board = {s.recommender: s for s in trained.standings}
-    assert board["transitions"].champion
+    assert board["transitions"].champion or board["ranker"].champion
     assert board["transitions"].metrics["hit_rate_1"] > 0.85
     assert board["popularity"].metrics["hit_rate_1"] < 0.4
-    assert trained.model.champion.name == "transitions"
+    assert board["ranker"].metrics["hit_rate_1"] > 0.85
 
 
 def test_als_is_always_tried_and_shown(trained: TrainedScenario) -> None:
@@ -61,9 +63,7 @@ def test_the_same_purchases_give_the_same_bytes(trained: TrainedScenario) -> Non
 
 def test_a_model_survives_its_files(trained: TrainedScenario) -> None:
     files = trained.model.to_files()
-    again = RecommendModel.from_files(files)
-    assert again.to_files() == files
-    assert again.champion.affinity == pytest.approx(trained.model.champion.affinity)
+    assert RecommendModel.from_files(files).to_files() == files
 
 
 def test_a_small_family_gets_popularity_and_no_factor_model() -> None:
@@ -101,5 +101,6 @@ def test_products_not_on_sale_in_the_month_are_not_ranked() -> None:
         train_scenario(
             UP_SELL, planted(), replace(catalogue, sale_end=np.minimum(ended, 10_000)),
             segments={"deposit": (np.zeros(6000, np.int32), np.zeros(6000, np.int32))},
+            profile=no_profile(6000),
             base_date=PLANTED_BASE_DATE, policy=POLICY,
         )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from passbook.recommend import basket_kernels
+from passbook.recommend.context import Context
 from passbook.recommend.interactions import Floats, Interactions, confidence
 from passbook.recommend.purchases import Ints
 
@@ -74,19 +75,14 @@ class BasketModel:
         )  # fmt: skip
         return out
 
-    def score(self, baskets: Interactions, segment: Ints) -> Floats:
+    def score(self, context: Context) -> Floats:
         """Return the score of every product for every customer.
-
-        Parameters
-        ----------
-        baskets : Interactions
-        segment : int32 array of shape (customers,)
 
         Returns
         -------
         float32 array of shape (customers, products)
         """
-        group = self.groups(segment)
+        baskets, group = context.baskets, self.groups(context.segment)
         if self.affinity.size == 0:
             return self.prior[group]
         out = np.empty((len(group), self.prior.shape[1]), dtype=np.float32)
@@ -97,16 +93,20 @@ class BasketModel:
         kernel(baskets.indptr, baskets.items, weight, group, self.prior, self.affinity, out)
         return out
 
-    def leading_owned(self, baskets: Interactions, segment: Ints, offered: Ints) -> Ints:
+    def leading_owned(self, context: Context, offered: Ints) -> Ints:
         """Return the owned product that speaks most for each offered one, -1 where none does."""
         out = np.full(offered.shape, -1, dtype=np.int32)
         if self.affinity.size:
-            group = self.groups(segment)
+            baskets, group = context.baskets, self.groups(context.segment)
             weight = self.weights(baskets, group)
             basket_kernels.leading_owned(
                 baskets.indptr, baskets.items, weight, group, self.affinity, offered, out
             )
         return out
+
+    def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
+        """Return whose segment has a group of its own."""
+        return self.groups(segment) > 0
 
     def on_products(self, place: npt.NDArray[np.int64]) -> BasketModel:
         """Return the model over another product list.

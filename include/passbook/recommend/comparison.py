@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from passbook.recommend.basket_model import BasketModel
+from passbook.recommend.context import Recommender
 from passbook.recommend.evaluation import (
     Doubles,
     TestSet,
@@ -50,7 +50,7 @@ class Standing:
 
 
 def compare(
-    recommenders: Mapping[str, Callable[[Training], BasketModel]],
+    recommenders: Mapping[str, Callable[[Training], Recommender]],
     training: Training,
     test: TestSet,
     k: Sequence[int] = (1, 3, 5),
@@ -64,7 +64,7 @@ def compare(
     for name, fit in recommenders.items():
         started = time.perf_counter()
         model = fit(training)
-        rank = ranks(model.score(test.baskets, test.segment), test)
+        rank = ranks(model.score(test.context), test)
         per_customer[name] = customer_metrics(rank, test, k)
         seconds[name] = time.perf_counter() - started
     baseline = per_customer[BASELINE]["mrr"]

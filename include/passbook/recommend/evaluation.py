@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from passbook.errors import NoAcquisitionsError
 from passbook.recommend import basket_kernels, evaluation_kernels
+from passbook.recommend.context import Context
 from passbook.recommend.holdout import Acquisitions
 from passbook.recommend.interactions import Flags, Floats, Interactions
 from passbook.recommend.purchases import Ints
@@ -30,6 +31,7 @@ class TestSet:
     baskets : Interactions
         What they had bought by the end of training.
     segment : int32 array of shape (customers,)
+    profile : int32 array of shape (customers, traits)
     candidates : bool array of shape (products,)
         Products on sale in the window that the scenario offers.
     indptr, items : arrays
@@ -41,6 +43,7 @@ class TestSet:
     rows: npt.NDArray[np.int64]
     baskets: Interactions
     segment: Ints
+    profile: Ints
     candidates: Flags
     indptr: npt.NDArray[np.int64]
     items: Ints
@@ -48,11 +51,17 @@ class TestSet:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def context(self) -> Context:
+        """Return what a recommender is told of these customers."""
+        return Context(self.baskets, self.segment, self.profile)
+
 
 def test_set(
     train: Interactions,
     test: Acquisitions,
     segment: Ints,
+    profile: Ints,
     *,
     targets: Flags,
     candidates: Flags,
@@ -72,7 +81,7 @@ def test_set(
     rows = np.asarray(unique, dtype=np.int64)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     baskets = train.take(rows).only(catalogue)
-    return TestSet(rows, baskets, segment[rows], candidates, indptr, wanted.item)
+    return TestSet(rows, baskets, segment[rows], profile[rows], candidates, indptr, wanted.item)
 
 
 test_set.__test__ = False  # type: ignore[attr-defined]

@@ -63,7 +63,7 @@ def search(
     for number, parameters in enumerate(settings, start=1):
         started = time.perf_counter()
         model = fit_als(train, parameters, random_state, memory_limit_gb)
-        rank = ranks(model.score(test.baskets, test.segment), test)
+        rank = ranks(model.score(test.context), test)
         metrics = mean_metrics(customer_metrics(rank, test))
         trials.append(Trial(parameters, metrics, time.perf_counter() - started))
         log.info("trial %d of %d: mrr %.4f in %.1f s, %s", number, len(settings), metrics["mrr"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -62,12 +62,22 @@ class Interactions:
 
     def only(self, products: Flags) -> Interactions:
         """Return the interactions with some products; columns keep their place."""
-        keep = products[self.items]
+        return self.entries(products[self.items])
+
+    def entries(self, keep: Flags) -> Interactions:
+        """Return the interactions without some entries; rows and columns keep their place."""
         before = np.concatenate([[0], np.cumsum(keep)])
         return Interactions(
             self.customers, self.products, before[self.indptr], self.items[keep],
             self.first_day[keep], self.last_day[keep], self.held[keep], self.as_of,
         )  # fmt: skip
+
+    def before(self, day: date) -> Interactions:
+        """Return the products whose first purchase was up to `day`, as it was known then."""
+        number = days_since_epoch(day)
+        kept = self.entries(self.first_day <= number)
+        last = np.where(kept.last_day <= number, kept.last_day, kept.first_day)
+        return replace(kept, last_day=last, as_of=day)
 
     def customers_who_hold(self, products: Flags) -> Flags:
         """Return which customers hold any of `products` as of the day."""

@@ -6,14 +6,13 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from passbook.errors import ArtifactError
 from passbook.recommend.basket_model import BasketModel
-
-_ARRAYS = ("prior", "affinity", "segments")
+from passbook.recommend.ranker import Ranker
+from passbook.recommend.stored import Stored, restored, stored
 
 
 @dataclass(frozen=True)
@@ -25,43 +24,57 @@ class RecommendModel:
     scenario : str
     products : tuple of str
         Columns of both recommenders.
-    champion : BasketModel
+    champion : BasketModel or Ranker
     fallback : BasketModel
         Popularity by segment, for places that the champion cannot fill.
     """
 
     scenario: str
     products: tuple[str, ...]
-    champion: BasketModel
+    champion: BasketModel | Ranker
     fallback: BasketModel
 
     def to_files(self) -> dict[str, bytes]:
-        """Return the model as JSON and arrays; equal models give equal bytes."""
-        arrays = {
-            f"{part}_{name}": getattr(model, name)
-            for part, model in (("champion", self.champion), ("fallback", self.fallback))
-            for name in _ARRAYS
-        }
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, **arrays)
+        """Return the model as JSON, arrays and trees; equal models give equal bytes."""
+        champion, fallback = stored(self.champion), stored(self.fallback)
         text = {
             "scenario": self.scenario,
             "products": self.products,
-            "champion": _settings(self.champion),
-            "fallback": _settings(self.fallback),
+            "champion": champion.settings,
+            "fallback": fallback.settings,
         }
-        return {
+        arrays = {f"champion_{name}": array for name, array in champion.arrays.items()}
+        arrays |= {f"fallback_{name}": array for name, array in fallback.arrays.items()}
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        files = {
             "model.json": json.dumps(text, ensure_ascii=False, indent=1).encode(),
             "arrays.npz": buffer.getvalue(),
         }
+        return files | ({"trees.ubj": champion.trees} if champion.trees else {})
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> RecommendModel:
         """Read what `to_files` wrote."""
         text = json.loads(files["model.json"])
-        with np.load(io.BytesIO(files["arrays.npz"]), allow_pickle=False) as arrays:
-            champion = _basket_model(text["champion"], arrays, "champion")
-            fallback = _basket_model(text["fallback"], arrays, "fallback")
+        with np.load(io.BytesIO(files["arrays.npz"]), allow_pickle=False) as found:
+            arrays = {name: np.ascontiguousarray(found[name]) for name in found.files}
+        champion, fallback = (
+            restored(
+                Stored(
+                    text[part],
+                    {
+                        n.removeprefix(f"{part}_"): a
+                        for n, a in arrays.items()
+                        if n.startswith(part)
+                    },
+                    files.get("trees.ubj", b""),
+                )
+            )
+            for part in ("champion", "fallback")
+        )
+        if not isinstance(fallback, BasketModel):
+            raise ArtifactError("The fallback of a recommender is not popularity.")
         return cls(text["scenario"], tuple(text["products"]), champion, fallback)
 
     def on_products(self, products: list[str]) -> RecommendModel:
@@ -72,24 +85,3 @@ class RecommendModel:
             self.scenario, tuple(products), self.champion.on_products(columns),
             self.fallback.on_products(columns),
         )  # fmt: skip
-
-
-def _settings(model: BasketModel) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "weighting": model.weighting,
-        "half_life": None if np.isinf(model.half_life) else model.half_life,
-        "alpha": model.alpha,
-    }
-
-
-def _basket_model(text: Mapping[str, Any], arrays: Any, part: str) -> BasketModel:
-    prior, affinity, segments = (_array(arrays, f"{part}_{name}") for name in _ARRAYS)
-    half_life = np.inf if text["half_life"] is None else text["half_life"]
-    return BasketModel(
-        text["name"], prior, affinity, segments, text["weighting"], half_life, text["alpha"]
-    )
-
-
-def _array(arrays: Any, name: str) -> npt.NDArray[Any]:
-    return np.ascontiguousarray(arrays[name])

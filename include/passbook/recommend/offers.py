@@ -13,8 +13,8 @@ import pyarrow as pa
 from passbook.contracts import MART_TABLES
 from passbook.errors import NoEligibleProductError
 from passbook.recommend import basket_kernels
-from passbook.recommend.basket_model import BasketModel
 from passbook.recommend.catalogue import Catalogue
+from passbook.recommend.context import Context, Recommender
 from passbook.recommend.interactions import Flags, Floats, Interactions
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.purchases import Ints
@@ -36,11 +36,13 @@ class Audience:
         Classes of `age_classes`.
     segments : Mapping[str, int32 array of shape (customers,)]
         Segment by family, `NO_SEGMENT` where there is none.
+    profile : int32 array of shape (customers, traits)
     """
 
     interactions: Interactions
     age: Ints
     segments: Mapping[str, Ints]
+    profile: Ints
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def offer(
         interactions.take(rows),
         part.catalogue,
         audience.segments[scenario.family][rows],
+        audience.profile[rows],
         audience.age[rows],
         allowed,
     )
@@ -113,21 +116,31 @@ class _Targets:
     owned: Interactions
     catalogue: Flags
     segment: Ints
+    profile: Ints
     age: Ints
     allowed: Flags
 
+    @property
+    def context(self) -> Context:
+        return Context(self.owned.only(self.catalogue), self.segment, self.profile)
+
     def take(self, rows: npt.NDArray[np.int64]) -> _Targets:
         return _Targets(
-            self.owned.take(rows), self.catalogue, self.segment[rows], self.age[rows], self.allowed
+            self.owned.take(rows),
+            self.catalogue,
+            self.segment[rows],
+            self.profile[rows],
+            self.age[rows],
+            self.allowed,
         )
 
 
 def _ranked(
-    model: BasketModel, targets: _Targets, k: int, taken: Ints | None = None
+    model: Recommender, targets: _Targets, k: int, taken: Ints | None = None
 ) -> tuple[Ints, Floats, Ints]:
     """Return the best `k` products, their scores and reasons; those in `taken` are passed over."""
-    baskets = targets.owned.only(targets.catalogue)
-    block = model.score(baskets, targets.segment)
+    context = targets.context
+    block = model.score(context)
     basket_kernels.mask_owned(targets.owned.indptr, targets.owned.items, block)
     if taken is not None:
         row, place = np.nonzero(taken >= 0)
@@ -135,11 +148,11 @@ def _ranked(
     items = np.full((len(targets.age), k), -1, dtype=np.int32)
     scores = np.full(items.shape, -np.inf, dtype=np.float32)
     basket_kernels.best_allowed(block, targets.age, targets.allowed, items, scores)
-    return items, scores, reason_numbers(model, baskets, targets.segment, items)
+    return items, scores, reason_numbers(model, context, items)
 
 
 def _fill(
-    fallback: BasketModel, targets: _Targets, items: Ints, scores: Floats, reasons: Ints
+    fallback: Recommender, targets: _Targets, items: Ints, scores: Floats, reasons: Ints
 ) -> Flags:
     """Fill empty places with the most popular products; return which places were filled."""
     filled = np.zeros(items.shape, dtype=bool)
@@ -178,6 +191,7 @@ def offer_batches(
             audience.interactions.take(rows),
             audience.age[rows],
             {family: segment[rows] for family, segment in audience.segments.items()},
+            audience.profile[rows],
         )
         offers = {
             s: offer(s, aligned[s], block, catalogue, families=families, k=k) for s in scenarios

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from passbook.recommend.basket_model import BasketModel
-from passbook.recommend.interactions import Interactions
+from passbook.recommend.context import Context, Recommender
 from passbook.recommend.purchases import Ints
 
 POPULAR: Final = 0
@@ -18,7 +17,7 @@ AFTER: Final = 2
 """`AFTER` + column: customers with that product often took the offered one next."""
 
 
-def reason_numbers(model: BasketModel, baskets: Interactions, segment: Ints, offered: Ints) -> Ints:
+def reason_numbers(model: Recommender, context: Context, offered: Ints) -> Ints:
     """Return the number of each offer's reason, true to the model that ranked it.
 
     Parameters
@@ -26,8 +25,8 @@ def reason_numbers(model: BasketModel, baskets: Interactions, segment: Ints, off
     offered : int32 array of shape (customers, k)
         Columns, -1 for none.
     """
-    leader = model.leading_owned(baskets, segment, offered)
-    in_segment = model.groups(segment)[:, None] > 0
+    leader = model.leading_owned(context, offered)
+    in_segment = model.own_group(context.segment)[:, None]
     popular = np.where(in_segment, POPULAR_IN_SEGMENT, POPULAR)
     return np.where(leader >= 0, leader + AFTER, popular).astype(np.int32)
 

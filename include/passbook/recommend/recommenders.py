@@ -8,10 +8,11 @@ from typing import Final
 
 from passbook.recommend.als_model import AlsParameters, fit_als, fit_als_by_segment
 from passbook.recommend.basket_model import BasketModel
-from passbook.recommend.interactions import Interactions
+from passbook.recommend.interactions import Flags, Interactions
 from passbook.recommend.neighbours import association_rules, ease, item_cosine, transitions
 from passbook.recommend.popularity import popularity, recent_popularity, segment_popularity
 from passbook.recommend.purchases import Ints
+from passbook.recommend.ranker import Ranker, fit_ranker
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,13 @@ class Training:
     train : Interactions
         Of the scenario's learners with the scenario's catalogue.
     segment : int32 array of shape (learners,)
+    profile : int32 array of shape (learners, traits)
+    offered : bool array of shape (products,)
+        Products of the scenario's family.
+    sale_start, sale_end : int32 array of shape (products,)
+        First and last day on sale, days since 1970-01-01.
+    first_of_family : bool
+        Whether only customers without the family are targets (``cross_sell``).
     minimum_segment : int
         Fewest customers of a segment with a model of its own.
     als : AlsParameters
@@ -32,6 +40,11 @@ class Training:
 
     train: Interactions
     segment: Ints
+    profile: Ints
+    offered: Flags
+    sale_start: Ints
+    sale_end: Ints
+    first_of_family: bool
     minimum_segment: int
     als: AlsParameters
     random_state: int
@@ -60,7 +73,7 @@ POPULARITIES: Final[Mapping[str, Callable[[Training], BasketModel]]] = {
 }
 """Recommenders that need no basket; the only ones of a family that is too small to learn."""
 
-RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel]]] = {
+RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel | Ranker]]] = {
     **POPULARITIES,
     "association_rules": lambda training: association_rules(training.train),
     "item_cosine": lambda training: item_cosine(training.train),
@@ -68,4 +81,5 @@ RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel]]] = {
     "ease": lambda training: ease(training.train),
     "als": _als,
     "als_by_segment": _als_by_segment,
+    "ranker": fit_ranker,
 }

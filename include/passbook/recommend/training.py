@@ -17,11 +17,11 @@ from passbook.recommend.comparison import BASELINE, Standing, compare
 from passbook.recommend.evaluation import test_set
 from passbook.recommend.grid import Grid, Trial, search
 from passbook.recommend.holdout import split
-from passbook.recommend.interactions import Interactions, interactions_as_of
+from passbook.recommend.interactions import Flags, Interactions, interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.purchases import Ints, Purchases
 from passbook.recommend.recommenders import POPULARITIES, RECOMMENDERS, Training
-from passbook.recommend.scenarios import Population, Scenario, population
+from passbook.recommend.scenarios import Scenario, population
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,7 @@ def train_scenario(
     catalogue: Catalogue,
     *,
     segments: Mapping[str, tuple[Ints, Ints]],
+    profile: Ints,
     base_date: date,
     policy: Policy,
 ) -> TrainedScenario:
@@ -86,6 +87,8 @@ def train_scenario(
         Of all families that the bank offers.
     segments : Mapping[str, pair of int32 array of shape (customers,)]
         By family: the segments that the holdout may know, and those of the base date.
+    profile : int32 array of shape (customers, traits)
+        Codes of traits that do not change with purchases, such as sex.
 
     Raises
     ------
@@ -93,6 +96,7 @@ def train_scenario(
         E401 when the family is large enough to learn, but the holdout has no acquisition.
     """
     families = catalogue.families(segments)
+    scope = _Scope(scenario, catalogue, families, profile, policy)
     holdout = split(purchases, holdout_window(base_date))
     part = population(scenario, holdout.train, families)
     as_of_holdout, as_of_base_date = segments[scenario.family]
@@ -102,10 +106,10 @@ def train_scenario(
     candidates = part.offered & _sold_in(catalogue, holdout.window)
     standings: list[Standing] = []
     trials: list[Trial] = []
-    training = _training(holdout.train, part, as_of_holdout, AlsParameters(), policy)
+    training = scope.training(holdout.train, as_of_holdout, AlsParameters())
     try:
         test = test_set(
-            holdout.train, holdout.test, as_of_holdout,
+            holdout.train, holdout.test, as_of_holdout, profile,
             targets=part.targets, candidates=candidates, catalogue=part.catalogue,
         )  # fmt: skip
     except NoAcquisitionsError:
@@ -116,38 +120,49 @@ def train_scenario(
         if learns:
             trials = search(training.train, test, policy.grid, policy.random_state,
                             policy.memory_limit_gb)  # fmt: skip
-            training = _training(holdout.train, part, as_of_holdout, trials[0].parameters, policy)
+            training = scope.training(holdout.train, as_of_holdout, trials[0].parameters)
         standings = compare(RECOMMENDERS if learns else POPULARITIES, training, test)
     champion = next((s.recommender for s in standings if s.champion), BASELINE)
-    final = _training(
-        now, population(scenario, now, families), as_of_base_date, training.als, policy
-    )
+    final = scope.training(now, as_of_base_date, training.als)
     model = RecommendModel(
         scenario.name,
         tuple(catalogue.codes.to_pylist()),
         RECOMMENDERS[champion](final),
-        RECOMMENDERS[BASELINE](final),
+        POPULARITIES[BASELINE](final),
     )
     return TrainedScenario(model, training.als if learns else None, standings, trials)
 
 
-def _training(
-    interactions: Interactions,
-    part: Population,
-    segment: Ints,
-    parameters: AlsParameters,
-    policy: Policy,
-) -> Training:
-    rows = np.flatnonzero(part.learners)
-    return Training(
-        interactions.take(rows).only(part.catalogue),
-        segment[rows],
-        policy.minimum_segment,
-        parameters,
-        policy.random_state,
-        policy.memory_limit_gb,
-    )
+@dataclass(frozen=True)
+class _Scope:
+    """What is the same for training on the holdout and to the base date."""
+
+    scenario: Scenario
+    catalogue: Catalogue
+    families: Mapping[str, Flags]
+    profile: Ints
+    policy: Policy
+
+    def training(
+        self, interactions: Interactions, segment: Ints, parameters: AlsParameters
+    ) -> Training:
+        """Return the scenario's learners with what may be learnt from them."""
+        part = population(self.scenario, interactions, self.families)
+        rows = np.flatnonzero(part.learners)
+        return Training(
+            interactions.take(rows).only(part.catalogue),
+            segment[rows],
+            self.profile[rows],
+            part.offered,
+            self.catalogue.sale_start,
+            self.catalogue.sale_end,
+            self.scenario.kind == "cross_sell",
+            self.policy.minimum_segment,
+            parameters,
+            self.policy.random_state,
+            self.policy.memory_limit_gb,
+        )
 
 
-def _sold_in(catalogue: Catalogue, window: HoldoutWindow) -> np.ndarray:
+def _sold_in(catalogue: Catalogue, window: HoldoutWindow) -> Flags:
     return catalogue.on_sale(window.test_start, window.test_end)

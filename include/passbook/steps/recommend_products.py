@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passbook.contracts import FAMILIES, MART_TABLES, OPS_TABLES
+from passbook.contracts import FAMILIES, MART_TABLES, OCCUPATION_GROUPS, OPS_TABLES
 from passbook.errors import NoAcquisitionsError, NoChampionError
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
-from passbook.recommend.catalogue import Catalogue, age_classes, catalogue
+from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, age_classes, catalogue
 from passbook.recommend.comparison import Standing
 from passbook.recommend.grid import Grid
 from passbook.recommend.interactions import interactions_as_of
@@ -69,7 +69,9 @@ def train(
         E401 when no scenario has an acquisition on the holdout.
     """
     products = catalogue(week.table("product"))
-    customers = _customers(week).column("customer_id").combine_chunks()
+    people = _customers(week)
+    customers = people.column("customer_id").combine_chunks()
+    profile = _profile(people, week)
     purchases = _purchases(week, customers, products)
     now = _segments(segments, customers, week)
     known = now if holdout_segments is None else _segments(holdout_segments, customers, week)
@@ -84,6 +86,7 @@ def train(
                 purchases,
                 products,
                 segments=by_family,
+                profile=profile,
                 base_date=week.base_date,
                 policy=policy if als is None else _without_search(policy, als.get(scenario.name)),
             )
@@ -150,7 +153,24 @@ def work(stage: Stage) -> dict[str, Any]:
 
 def _customers(week: Week) -> pa.Table:
     """Return the customers in ascending order of their id."""
-    return week.table("customer", ["customer_id", "birth_date"]).sort_by("customer_id")
+    return week.table("customer", ["customer_id", "birth_date", "sex", "occupation_group"]).sort_by(
+        "customer_id"
+    )
+
+
+def _profile(customers: pa.Table, week: Week) -> Ints:
+    """Return codes of what does not change with purchases: age in five years, sex, occupation."""
+    age = age_classes(customers.column("birth_date"), week.base_date)
+    sex = pc.index_in(customers.column("sex"), value_set=pa.array(["M", "F"]))
+    occupation = pc.index_in(
+        customers.column("occupation_group"), value_set=pa.array(OCCUPATION_GROUPS)
+    )
+    return np.column_stack(
+        [
+            np.where(age == AGE_UNKNOWN, 0, age // 5 + 1),
+            *(pc.fill_null(pc.add(code, 1), 0).to_numpy() for code in (sex, occupation)),
+        ]
+    ).astype(np.int32)
 
 
 def _purchases(week: Week, customers: pa.Array, products: Catalogue) -> Purchases:
@@ -188,6 +208,7 @@ def _audience(stage: Stage, products: Catalogue) -> tuple[Audience, int]:
         interactions_as_of(purchases, week.base_date),
         age_classes(table.column("birth_date"), week.base_date),
         _segments(_assigned_segments(stage), customers, week),
+        _profile(table, week),
     )
     return audience, purchases.strangers
 

@@ -1,0 +1,129 @@
+"""Past months replayed for the ranker: what was known before each, and what was then acquired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from passbook.recommend.context import Context
+from passbook.recommend.evidence import Evidence, gather
+from passbook.recommend.interactions import Flags, Floats, Interactions
+from passbook.recommend.purchases import Ints, days_since_epoch
+
+if TYPE_CHECKING:
+    from passbook.recommend.recommenders import Training
+
+WINDOW_DAYS: Final = 30
+WINDOWS: Final = 12
+MOST_CUSTOMERS: Final = 2000
+"""Customers learnt from in a window; a few weights need no more."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Customers who acquired something in a window, as they were known before it.
+
+    Attributes
+    ----------
+    context : Context
+    evidence : Evidence
+        Counted before the window.
+    month : int
+    open_to : bool array of shape (customers, products)
+        Products on sale that the customer had never bought.
+    taken : float32 array of shape (customers, products)
+    """
+
+    context: Context
+    evidence: Evidence
+    month: int
+    open_to: Flags
+    taken: Floats
+
+
+def windows(training: Training) -> Iterator[Window]:
+    """Yield the windows before the end of training, the latest first, as far as history goes."""
+    baskets = training.train
+    if not len(baskets.first_day):
+        return
+    oldest = int(baskets.first_day.min())
+    if oldest == int(baskets.first_day.max()):
+        window = _leave_one_out(training)
+        if window is not None:
+            yield window
+        return
+    for number in range(1, WINDOWS + 1):
+        start = baskets.as_of - timedelta(days=WINDOW_DAYS * number)
+        if days_since_epoch(start) <= oldest + WINDOW_DAYS:
+            return
+        window = _window(training, baskets.before(start), number)
+        if window is not None:
+            yield window
+
+
+def _window(training: Training, before: Interactions, number: int) -> Window | None:
+    start = days_since_epoch(before.as_of)
+    on_sale = training.offered & (training.sale_start <= start + WINDOW_DAYS)
+    on_sale &= training.sale_end > start
+    rows, taken_row, taken_item = _acquirers(training, before, on_sale, start)
+    if len(rows) == 0:
+        return None
+    if len(rows) > MOST_CUSTOMERS:
+        rng = np.random.default_rng((training.random_state, number))
+        rows = np.sort(rng.choice(rows, MOST_CUSTOMERS, replace=False))
+    context = Context(before, training.segment, training.profile)
+    taken = np.zeros((len(rows), before.shape[1]), dtype=np.float32)
+    place = np.full(before.shape[0], -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    kept = place[taken_row] >= 0
+    taken[place[taken_row[kept]], taken_item[kept]] = 1.0
+    chosen = context.take(rows)
+    open_to = np.tile(on_sale, (len(rows), 1))
+    open_to[chosen.baskets.rows, chosen.baskets.items] = False
+    middle = before.as_of + timedelta(days=WINDOW_DAYS // 2)
+    evidence = gather(context, training.offered)
+    return Window(chosen, evidence, middle.month, open_to, taken)
+
+
+def _acquirers(
+    training: Training, before: Interactions, on_sale: Flags, start: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Ints]:
+    """Return known customers who acquired, and who acquired what."""
+    baskets = training.train
+    known = np.diff(before.indptr) > 0
+    if training.first_of_family:
+        known &= ~before.customers_who_bought(training.offered)
+    row = baskets.rows
+    inside = (baskets.first_day > start) & (baskets.first_day <= start + WINDOW_DAYS)
+    inside &= on_sale[baskets.items] & known[row]
+    return np.unique(row[inside]), row[inside], baskets.items[inside]
+
+
+def _leave_one_out(training: Training) -> Window | None:
+    """Hide one product of every customer with several, where purchases have no dates."""
+    baskets = training.train
+    rng = np.random.default_rng(training.random_state)
+    size = np.diff(baskets.indptr)
+    hidden = baskets.indptr[:-1] + (rng.random(len(size)) * size).astype(np.int64)
+    hidden = hidden[(size > 1)]
+    hidden = hidden[training.offered[baskets.items[hidden]]]
+    if len(hidden) == 0:
+        return None
+    if len(hidden) > MOST_CUSTOMERS * WINDOWS:
+        hidden = np.sort(rng.choice(hidden, MOST_CUSTOMERS * WINDOWS, replace=False))
+    keep = np.ones(len(baskets.items), dtype=bool)
+    keep[hidden] = False
+    rows = baskets.rows[hidden]
+    context = Context(baskets.entries(keep), training.segment, training.profile)
+    chosen = context.take(rows)
+    taken = np.zeros((len(rows), baskets.shape[1]), dtype=np.float32)
+    taken[np.arange(len(rows)), baskets.items[hidden]] = 1.0
+    open_to = np.tile(training.offered, (len(rows), 1))
+    open_to[chosen.baskets.rows, chosen.baskets.items] = False
+    evidence = gather(context, training.offered)
+    return Window(chosen, evidence, baskets.as_of.month, open_to, taken)
