@@ -76,6 +76,4 @@ def test_an_error_is_told_in_one_line_without_a_rows_value() -> None:
         "org.apache.spark.SparkNumberFormatException: [CAST_INVALID_INPUT] The value 'Kim' of the "
         'type "STRING" cannot be cast\n\tat org.apache.spark'
     )
-    assert first_line(java) == (
-        'Error running query: [CAST_INVALID_INPUT] a value of the type "STRING" cannot be cast'
-    )
+    assert first_line(java) == ('[CAST_INVALID_INPUT] a value of the type "STRING" cannot be cast')

@@ -40,7 +40,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "prepare": Command("passbook.commands.prepare", "Make the mart's database and its logins."),
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
     "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
-    "source": Command("passbook.commands.source", "List the source adapters."),
+    "source": Command("passbook.commands.source", "List, begin and check source adapters."),
     "credit": Command(
         "passbook.commands.credit", "Explain a score; show the scorecard as SQL, or the card."
     ),

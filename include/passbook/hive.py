@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import date
 from time import monotonic
 from typing import Final
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -63,12 +64,11 @@ class Hive:
         self._url = url
         self._session = Session(parse_url(url))
 
-    @property
-    def sqlalchemy_url(self) -> str:
-        """The same Hive for SQLAlchemy; holds the password, so keep it out of logs."""
+    def sqlalchemy_url(self, database: str) -> str:
+        """Return a database's address for SQLAlchemy; it holds the password: keep it from logs."""
         from passbook.hive_dialect import SCHEME  # noqa: PLC0415  (registers the dialect)
 
-        return SCHEME + self._url.removeprefix("hive")
+        return urlsplit(self._url)._replace(scheme=SCHEME, path=f"/{database}").geturl()
 
     def another(self) -> Hive:
         """Open a second connection to the same Hive, for another thread; the caller closes it."""
@@ -144,7 +144,7 @@ class Hive:
                 log.warning("Connection lost (%s); the statement starts again", first_line(error))
                 self._session.reconnect()
             except HiveStatementError as error:
-                log.error("Statement failed: %s", sql)
+                log.info("Statement failed: %s", sql)
                 raise HiveStatementError(error.detail) from None
             else:
                 log.debug("Statement took %.1f s", monotonic() - start)

@@ -60,7 +60,9 @@ class PollingConnection(pyhive.Connection):  # type: ignore[misc]
     def __init__(self, address: Address) -> None:
         self.address = address
         super().__init__(
-            thrift_transport=open_transport(address, opened=False), username=address.user
+            thrift_transport=open_transport(address, opened=False),
+            username=address.user,
+            database=address.database,
         )
 
     def cursor(self, *args: Any, **kwargs: Any) -> PollingCursor:

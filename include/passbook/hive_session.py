@@ -59,6 +59,7 @@ class Address:
     this is no limit for them."""
     statement_timeout: float
     """Seconds that a statement may run; 0: no limit."""
+    database: str
     reader: str
     """``files``: Parquet or ORC straight from the warehouse; ``thrift``: rows through Hive."""
 
@@ -99,6 +100,7 @@ def parse_url(url: str) -> Address:
         kerberos_service=options.get("kerberos_service_name", "hive"),
         timeout=timeout,
         statement_timeout=statement_timeout,
+        database=parts.path.strip("/") or "default",
         reader=reader,
     )
 
@@ -146,6 +148,8 @@ def first_line(error: object) -> str:
     text = str(getattr(error, "message", None) or error).strip()
     line = text.splitlines()[0] if text else type(error).__name__
     line = re.sub(r"\borg\.apache\.[\w.$]+:\s*", "", line)
+    line = re.sub(r"^Error running query: ", "", line)
+    line = re.sub(r"^(\[\w+(?:\.\w+)*\] )\1", r"\1", line)
     # Cast errors quote the value that could not be cast.
     return re.sub(r"[Tt]he value '.*?' of", "a value of", line)[:500]
 

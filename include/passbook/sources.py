@@ -99,6 +99,19 @@ class Source:
         return sql.strip().rstrip(";").rstrip()
 
 
+def check_name(name: str) -> str:
+    """Return `name` when a source may be called so.
+
+    Raises
+    ------
+    AdapterError
+        E106.
+    """
+    if not _NAME.fullmatch(name):
+        raise AdapterError(f"{name!r} is no name of a source: small letters, digits and _ only.")
+    return name
+
+
 def names(extra: Path | None = None) -> list[str]:
     """Return the known sources, those of the folder `extra` included."""
     folders = [BUILT_IN, *([extra] if extra else [])]

@@ -6,7 +6,7 @@ import pytest
 import sqlglot
 
 from passbook.contracts import WORK_TABLES
-from passbook.quality.figures import figures_sql
+from passbook.quality.figures import figures_sql, partition_sql
 from passbook.quality.rules import rules_of
 
 AT = "DATE '2022-12-04'"
@@ -59,7 +59,8 @@ def test_a_column_left_empty_on_purpose_is_not_called_all_null() -> None:
 @pytest.mark.parametrize("offered", [ALL, ("customer", "product", "insurance_holding")])
 def test_the_statement_parses_and_counts_every_rule(offered: tuple[str, ...], dialect: str) -> None:
     rules = {table: rules_of(table, AT, offered) for table in offered}
-    select = sqlglot.parse_one(figures_sql(rules, "work", AT), dialect=dialect)
+    selects = {table: partition_sql(table, "work", AT) for table in offered}
+    select = sqlglot.parse_one(figures_sql(rules, selects), dialect=dialect)
     wanted = [
         f"{table}__{alias}"
         for table in offered

@@ -1,10 +1,18 @@
-"""``passbook source``: the source adapters."""
+"""``passbook source``: list, begin, check and explain the source adapters; load CSV files."""
 
 from __future__ import annotations
 
 import argparse
+from datetime import date
+from pathlib import Path
 
-from passbook import settings, sources
+from passbook import base_date, hive, settings, source_template, sources
+from passbook.demo import csv_tables
+from passbook.errors import SettingsError
+from passbook.steps.check_source import TableCheck, check_source
+from passbook.steps.stage import hive_url
+
+FAULTY = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,6 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="Name each source and the work tables it offers.")
     listing.set_defaults(action=list_sources)
+    new = actions.add_parser("new", help="Write a commented SELECT per work table to fill in.")
+    new.add_argument("name", metavar="NAME")
+    new.set_defaults(action=new_source)
+    load = actions.add_parser("load", help="Register CSV files as Hive tables of the source.")
+    load.add_argument("name", metavar="NAME")
+    load.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    load.set_defaults(action=load_csv_files)
+    check = actions.add_parser("check", help="Run each SELECT in Hive and tell every fault.")
+    explain = actions.add_parser("explain", help="Show what Hive will scan for each SELECT.")
+    for action, function in ((check, check_in_hive), (explain, explain_in_hive)):
+        action.add_argument("name", metavar="NAME")
+        action.add_argument(
+            "--base-date", metavar="DATE", help="A Sunday; without it the newest base date."
+        )
+        action.add_argument(
+            "--database", help="Hive database of the bank's tables; without it the source's name."
+        )
+        action.set_defaults(action=function)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,3 +51,79 @@ def list_sources(_arguments: argparse.Namespace) -> int:
     for name in sources.names(extra):
         print(f"{name:24} {', '.join(sources.find(name, extra).tables)}")
     return 0
+
+
+def new_source(arguments: argparse.Namespace) -> int:
+    """Write the files of a new adapter into the folder of adapters outside the repository."""
+    folder = settings.load().sources
+    if folder is None:
+        raise SettingsError("PASSBOOK_SOURCES names no folder for adapters.")
+    sources.check_name(arguments.name)
+    for path in source_template.write(folder / arguments.name):
+        print(path)
+    return 0
+
+
+def load_csv_files(arguments: argparse.Namespace) -> int:
+    """Make each CSV file a table of the bank's database, named after the file."""
+    loaded = settings.load()
+    database = loaded.source_database or sources.check_name(arguments.name)
+    folder = loaded.home / arguments.name / "tables"
+    with hive.connect(hive_url(loaded)) as connection:
+        for file in arguments.files:
+            rows = csv_tables.load_csv(connection, file, folder, database)
+            print(f"{database}.{file.stem.lower()}: {rows:,} rows")
+    return 0
+
+
+def check_in_hive(arguments: argparse.Namespace) -> int:
+    """Print what each SELECT gives; exit status 1 when any breaks its contract or a rule."""
+    loaded, source, day = _chosen(arguments)
+    database = arguments.database or loaded.source_database or source.name
+    faults: list[str] = []
+    with hive.connect(hive_url(loaded)) as connection:
+        for checked in check_source(connection, source, day, database):
+            print(report(checked))
+            faults += checked.faults
+    print(f"{source.name} for {day}: {len(faults)} faults" if faults else f"{source.name}: sound")
+    for fault in faults:
+        print(f"  {fault}")
+    return FAULTY if faults else 0
+
+
+def explain_in_hive(arguments: argparse.Namespace) -> int:
+    """Print Hive's plan of each SELECT."""
+    loaded, source, day = _chosen(arguments)
+    database = arguments.database or loaded.source_database or source.name
+    with hive.connect(hive_url(loaded)) as connection:
+        for table in source.tables:
+            print(f"== {table}")
+            plan = connection.query(f"EXPLAIN {source.statement(table, day, database)}")
+            print("\n".join(str(line) for line in plan.column(0).to_pylist()))
+    return 0
+
+
+def _chosen(arguments: argparse.Namespace) -> tuple[settings.Settings, sources.Source, date]:
+    loaded = settings.load()
+    source = sources.find(arguments.name, loaded.sources)
+    given = arguments.base_date
+    day = base_date.parse_base_date(given) if given else base_date.newest_base_date()
+    return loaded, source, day
+
+
+def report(checked: TableCheck) -> str:
+    """Return a table check as text: a line a column."""
+    rows = "unknown" if checked.rows is None else f"{checked.rows:,}"
+    lines = [f"\n{checked.table} ({rows} rows)"]
+    form = "  {:22} {:8} {:16} {:>10} {:>10} {:>18} {:>18}  {}"
+    lines.append(
+        form.format("column", "contract", "found", "nulls", "distinct", "smallest", "largest", "")
+    )
+    for c in checked.columns:
+        nulls, distinct = ("" if n is None else f"{n:,}" for n in (c.nulls, c.distinct))
+        verdict = ", ".join(c.broken) or ("ok" if c.nulls is not None else "")
+        shown = (c.smallest[:18], c.largest[:18])
+        lines.append(form.format(c.name, c.wanted, c.found, nulls, distinct, *shown, verdict))
+    lines += [f"  fault: {fault}" for fault in checked.faults]
+    lines += [f"  warning: {warning}" for warning in checked.warnings]
+    return "\n".join(lines)

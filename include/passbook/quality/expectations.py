@@ -29,17 +29,15 @@ class Finding:
     passed: bool
 
 
-def validate(
-    url: str, database: str, figures: str, rules: Mapping[str, Sequence[Rule]]
-) -> list[Finding]:
+def validate(url: str, figures: str, rules: Mapping[str, Sequence[Rule]]) -> list[Finding]:
     """Run the suite of every work table against the table of their figures.
 
     Parameters
     ----------
     url : str
-        SQLAlchemy's address of Hive.
-    database, figures : str
-        Where `figures.figures_sql` put its row.
+        SQLAlchemy's address of the Hive database with the figures.
+    figures : str
+        Table with the row of `figures.figures_sql`.
     rules : mapping of str to sequence of Rule
         Rules of each work table.
 
@@ -50,7 +48,7 @@ def validate(
     """
     gx = _great_expectations()
     source = _context(gx).data_sources.add_sql("hive", connection_string=url)
-    asset = source.add_table_asset(figures, table_name=figures, schema_name=database)
+    asset = source.add_table_asset(figures, table_name=figures)
     batch = asset.add_batch_definition_whole_table(figures).get_batch()
     suite = gx.ExpectationSuite(
         name=figures,

@@ -1,11 +1,13 @@
-"""One statement that counts, in one scan of each work table, what every rule asks."""
+"""Statements that count, in one scan of each table, what the rules ask and a check shows."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from passbook.contracts import WORK_TABLES
+import pyarrow as pa
+
+from passbook.contracts import WORK_TABLES, Column
 from passbook.quality.rules import Rule, references
 
 ROWS: Final = "row_count"
@@ -16,7 +18,12 @@ def column_of(table: str, alias: str) -> str:
     return f"{table}__{alias}"
 
 
-def figures_sql(rules: Mapping[str, Sequence[Rule]], database: str, base_date: str) -> str:
+def partition_sql(table: str, database: str, base_date: str) -> str:
+    """Return the SELECT of a work table's partition; `base_date` is an SQL literal."""
+    return f"SELECT * FROM {database}.{table} WHERE base_date = {base_date}"
+
+
+def figures_sql(rules: Mapping[str, Sequence[Rule]], selects: Mapping[str, str]) -> str:
     """Return a SELECT of one row: each table's rows, and for each rule the rows that break it.
 
     The tables are counted apart and joined as single rows, so that the engine may scan them at
@@ -25,42 +32,53 @@ def figures_sql(rules: Mapping[str, Sequence[Rule]], database: str, base_date: s
     Parameters
     ----------
     rules : mapping of str to sequence of Rule
-        Rules of each work table that the source offers.
-    database : str
-        Hive database of the work tables.
-    base_date : str
-        As an SQL literal.
+        Rules of each work table to count.
+    selects : mapping of str to str
+        The SELECT behind each of these tables, and behind those that they refer to.
     """
     names, parts = [], []
+    first = next(iter(rules))
     for table, asked in rules.items():
         aliases = [ROWS, *(rule.alias for rule in asked)]
         names += [f"f_{table}.`{column_of(table, alias)}`" for alias in aliases]
-        counted = f"(\n{_count(table, asked, database, base_date, rules.keys())}\n) f_{table}"
-        first = next(iter(rules))
         condition = "" if table == first else f" ON f_{first}.one = f_{table}.one"
-        parts.append(counted + condition)
+        parts.append(f"(\n{_count(table, asked, selects)}\n) f_{table}{condition}")
     return "SELECT\n    " + ",\n    ".join(names) + "\nFROM " + "\nJOIN ".join(parts)
 
 
-def _count(
-    table: str, rules: Sequence[Rule], database: str, base_date: str, offered: Collection[str]
-) -> str:
+def _count(table: str, rules: Sequence[Rule], selects: Mapping[str, str]) -> str:
     counts = [f"COUNT(*) AS `{column_of(table, ROWS)}`", "1 AS one"]
     counts += [
         f"CAST({rule.unexpected} AS BIGINT) AS `{column_of(table, rule.alias)}`" for rule in rules
     ]
     joins = [
-        f"LEFT JOIN (SELECT DISTINCT `{WORK_TABLES[r.table].key[0]}` AS k "
-        f"FROM {database}.{r.table} WHERE base_date = {base_date}) {r.table}_keys "
-        f"ON t.`{r.column}` = {r.table}_keys.k"
-        for r in references(WORK_TABLES[table], offered)
+        f"LEFT JOIN (SELECT DISTINCT r.`{WORK_TABLES[r.table].key[0]}` AS k "
+        f"FROM (\n{selects[r.table]}\n) r) {r.table}_keys ON t.`{r.column}` = {r.table}_keys.k"
+        for r in references(WORK_TABLES[table], selects)
     ]
-    return "\n".join(
-        [
-            "SELECT",
-            "    " + ",\n    ".join(counts),
-            f"FROM {database}.{table} t",
-            *joins,
-            f"WHERE t.base_date = {base_date}",
+    columns = ",\n    ".join(counts)
+    return "\n".join([f"SELECT\n    {columns}", f"FROM (\n{selects[table]}\n) t", *joins])
+
+
+def statistics_sql(table: str, select: str) -> str:
+    """Return a SELECT of one row: of each column nulls, distinct values, smallest, largest.
+
+    The two last are null for texts without a code list: they would show a customer's data.
+    """
+    figures = ["COUNT(*) AS `rows_found`"]
+    for column in WORK_TABLES[table].columns:
+        name = f"t.`{column.name}`"
+        figures += [
+            f"COUNT(*) - COUNT({name}) AS `{column.name}__nulls`",
+            f"COUNT(DISTINCT {name}) AS `{column.name}__distinct`",
         ]
-    )
+        for word in ("MIN", "MAX"):
+            value = f"CAST({word}({name}) AS STRING)" if _is_shown(column) else "''"
+            figures.append(f"{value} AS `{column.name}__{word.lower()}`")
+    listed = ",\n    ".join(figures)
+    return f"SELECT\n    {listed}\nFROM (\n{select}\n) t"
+
+
+def _is_shown(column: Column) -> bool:
+    orderable = not (pa.types.is_string(column.type) or pa.types.is_boolean(column.type))
+    return orderable or bool(column.codes)

@@ -30,9 +30,11 @@ from passbook.errors import (
 )
 from passbook.quality import rules
 from passbook.quality.expectations import Finding, validate
-from passbook.quality.figures import figures_sql
+from passbook.quality.figures import figures_sql, partition_sql
 from passbook.quality.fingerprint import fingerprint
-from passbook.warehouse import fits, iter_unchecked
+from passbook.source_template import HIVE_TYPES
+from passbook.steps.check_source import select_faults
+from passbook.warehouse import iter_unchecked
 
 if TYPE_CHECKING:
     from passbook.hive import Hive
@@ -47,14 +49,6 @@ Result = TypeVar("Result")
 STAGE: Final = "ingest_work_tables"
 OBSERVED: Final = ("customer", "deposit_profile", "insurance_profile", "behaviour")
 """Work tables that the credit models also read as of the observation dates."""
-_HIVE_TYPES: Final = {
-    pa.string(): "STRING",
-    pa.date32(): "DATE",
-    pa.bool_(): "BOOLEAN",
-    pa.int32(): "INT",
-    pa.int64(): "BIGINT",
-    pa.float64(): "DOUBLE",
-}
 
 
 @dataclass(frozen=True)
@@ -131,24 +125,6 @@ def check_selects(week: Week) -> None:
     ]
     if faults:
         raise ContractError(f"{'; '.join(faults)}.")
-
-
-def select_faults(found: pa.Schema, table: Table) -> list[str]:
-    """Return how a SELECT's columns differ from the contract: names, order, types."""
-    wanted = list(table.column_names)
-    faults = [f"{table.name}.{name} is missing" for name in wanted if name not in found.names]
-    faults += [f"{table.name}.{name} is not in the contract"
-               for name in found.names if name not in wanted]  # fmt: skip
-    if not faults and found.names != wanted:
-        faults.append(f"{table.name}: the columns' order is not the contract's")
-    for column in table.columns:
-        if found.names.count(column.name) == 1:
-            kind = found.field(column.name).type
-            if not fits(kind, column.type):
-                faults.append(
-                    f"{table.name}.{column.name} is {kind}, the contract says {column.type}"
-                )
-    return faults
 
 
 def _select(week: Week, table: str, at: date) -> str:
@@ -239,7 +215,7 @@ def create_table(table: Table, database: str) -> str:
     Not transactional: Hive 4 would otherwise keep delta files that only Hive can read.
     """
     columns = ",\n    ".join(
-        f"`{c.name}` {_HIVE_TYPES[c.type]} COMMENT '{_comment(c)}'" for c in table.columns
+        f"`{c.name}` {HIVE_TYPES[c.type]} COMMENT '{_comment(c)}'" for c in table.columns
     )
     return (
         f"CREATE TABLE IF NOT EXISTS {database}.{table.name} (\n    {columns}\n)\n"
@@ -265,7 +241,7 @@ def insert_statement(table: Table, database: str, at: date, select: str) -> str:
     Sorted, because the same rows then give the same content, and readers can work block by block.
     """
     columns = ",\n    ".join(
-        f"CAST(s.`{c.name}` AS {_HIVE_TYPES[c.type]}) AS `{c.name}`" for c in table.columns
+        f"CAST(s.`{c.name}` AS {HIVE_TYPES[c.type]}) AS `{c.name}`" for c in table.columns
     )
     order = ", ".join(f"`{name}`" for name in (table.key or table.column_names))
     return (
@@ -301,10 +277,10 @@ def check(week: Week) -> list[Finding]:
     week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
     week.hive.execute(
         f"CREATE TABLE IF NOT EXISTS {database}.{figures} STORED AS PARQUET AS\n"
-        f"{figures_sql(asked, database, at)}"
+        f"{figures_sql(asked, {table: partition_sql(table, database, at) for table in asked})}"
     )
     try:
-        return validate(week.hive.sqlalchemy_url, database, figures, asked)
+        return validate(week.hive.sqlalchemy_url(database), figures, asked)
     finally:
         week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
 

@@ -1,0 +1,110 @@
+"""docs/bring-your-own-bank.md, tried as it says: three CSV files, its SELECTs, a sound source."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from passbook import hive, sources
+from passbook.commands.source import report
+from passbook.demo.csv_tables import load_csv
+from passbook.errors import InputError
+from passbook.steps.check_source import TableCheck, check_source
+
+pytestmark = pytest.mark.hive
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "bring-your-own-bank.md"
+BASE_DATE = date(2022, 12, 4)
+BANK = f"insurer_{os.getpid()}_test"
+FILES = {
+    "client.csv": "client_no,birth,gender,since\n"
+    "101,1990-02-28,1,2020-02-29\n102,,2,2021-01-01\n103,1933-07-01,9,2022-12-05\n",
+    "plan.csv": "plan_code,plan_name,from_day,to_day\n"
+    'D1,"무배당 암보험, 갱신형",2019-01-01,\nC1,어린이보험,2019-01-01,2022-06-30\n',
+    "contract.csv": "client_no,plan_code,signed_on,ended_on,premium\n"
+    "101,D1,2020-03-01,2023-03-01,50000\n101,C1,2020-03-01,,1200.5\n"
+    "102,D1,2022-12-04,,\n103,D1,2022-12-06,,10\n",
+}
+
+
+@pytest.fixture(scope="module")
+def door(hive_url: str) -> Iterator[hive.Hive]:
+    with hive.connect(hive_url) as connection:
+        yield connection
+        connection.execute(f"DROP DATABASE IF EXISTS {BANK} CASCADE")
+
+
+@pytest.fixture(scope="module")
+def adapter(door: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page's adapter over its files; the folder that holds it."""
+    folder = tmp_path_factory.mktemp("bring")
+    for name, text in FILES.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        assert load_csv(door, folder / name, folder / "tables", BANK) == text.count("\n") - 1
+    place = folder / "adapters" / "insurer"
+    place.mkdir(parents=True)
+    page = PAGE.read_text(encoding="utf-8")
+    for name, sql in re.findall(r"```sql\n-- (\w+)\.sql\n(.*?)```", page, re.DOTALL):
+        (place / f"{name}.sql").write_text(sql, encoding="utf-8")
+    return place.parent
+
+
+def checked(door: hive.Hive, adapter: Path) -> dict[str, TableCheck]:
+    source = sources.find("insurer", adapter)
+    return {check.table: check for check in check_source(door, source, BASE_DATE, BANK)}
+
+
+def test_the_pages_source_is_sound(door: hive.Hive, adapter: Path) -> None:
+    found = checked(door, adapter)
+    assert {table: check.rows for table, check in found.items()} == {
+        "customer": 2, "product": 2, "insurance_holding": 3
+    }  # fmt: skip
+    assert not any(check.faults for check in found.values())
+    columns = {column.name: column for column in found["insurance_holding"].columns}
+    assert (columns["closed_on"].nulls, columns["opened_on"].distinct) == (3, 2)
+    assert (columns["opened_on"].smallest, columns["opened_on"].largest) == (
+        "2020-03-01", "2022-12-04"
+    )  # fmt: skip
+    # Smallest and largest of a free text would be a customer's data.
+    assert columns["customer_id"].smallest == columns["customer_id"].largest == ""
+    text = report(found["insurance_holding"])
+    assert re.search(r"amount\s+BIGINT\s+BIGINT\s+1\s+2\s+1200\s+50000\s+ok", text)
+
+
+def test_all_faults_are_told_at_once(door: hive.Hive, adapter: Path) -> None:
+    files = {path: path.read_text() for path in (adapter / "insurer").glob("*.sql")}
+    customer, product, holding = (
+        adapter / "insurer" / f"{name}.sql" for name in ("customer", "product", "insurance_holding")
+    )
+    customer.write_text(files[customer].replace("birth AS", "CAST(birth AS STRING) AS"))
+    product.write_text(files[product].replace(".plan", ".plans"))
+    holding.write_text(files[holding].split("WHERE")[0])
+    try:
+        found = checked(door, adapter)
+    finally:
+        for path, text in files.items():
+            path.write_text(text)
+    assert found["customer"].faults == ("customer.birth_date is STRING, the contract says DATE",)
+    assert "Hive says" in found["product"].faults[0]
+    assert "plans" in found["product"].faults[0]
+    assert found["insurance_holding"].faults == (
+        "insurance_holding opened_on.not_future: 1 of 4 rows",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("my-file.csv", "a\n1\n"), ("fine.csv", "a b\n1\n"), ("empty.csv", "")]
+)
+def test_a_file_that_cannot_be_a_table_is_e803(
+    door: hive.Hive, tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError):
+        load_csv(door, tmp_path / name, tmp_path / "tables", BANK)
+    with pytest.raises(InputError):
+        load_csv(door, tmp_path / "missing.csv", tmp_path / "tables", BANK)
