@@ -171,17 +171,21 @@ def _behaviour_at(
     """Return every customer's behaviour as of `day`, as the work tables would tell it."""
     size, owner = len(population), deposits.purchases.customer
     ended = int(((calendar.last <= day) & calendar.complete).sum())
-    recent = slice(max(ended - 6, 0), ended)
-    balance = np.zeros((size, recent.stop - recent.start))
-    np.add.at(balance, owner, deposits.balance[:, recent])
-    year = slice(max(ended - 12, 0), ended)
-    overdrafts = np.bincount(owner, deposits.overdrafts[:, year].sum(axis=1), size)
-    mean = balance.mean(axis=1) if balance.shape[1] else np.zeros(size)
-    spread = balance.std(axis=1) if balance.shape[1] else np.zeros(size)
+    recent = range(max(ended - 6, 0), ended)
+    balance = np.stack([np.bincount(owner, deposits.balance[m], size) for m in recent])
+    has_account = np.stack(
+        [np.bincount(owner, deposits.open_at_month_end[m], size) > 0 for m in recent]
+    )
+    overdrafts = sum(
+        np.bincount(owner, deposits.overdrafts[m], size) for m in range(max(ended - 12, 0), ended)
+    )
+    months = np.maximum(has_account.sum(axis=0), 1)
+    mean = balance.sum(axis=0) / months
+    spread = np.sqrt((np.where(has_account, balance - mean, 0.0) ** 2).sum(axis=0) / months)
     return Behaviour(
         episodes.counts(size, day - YEAR_DAYS, day),
-        overdrafts.astype(np.int64),
-        balance[:, -3:].sum(axis=1) / 3,
+        np.asarray(overdrafts, np.int64),
+        balance[-3:].sum(axis=0) / 3,
         np.divide(spread, mean, out=np.zeros(size), where=mean > 0),
         population.style,
     )

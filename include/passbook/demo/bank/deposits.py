@@ -38,7 +38,7 @@ def named(ids: pa.Array, index: NDArray[np.int32]) -> pa.DictionaryArray:
 
 @dataclass(frozen=True)
 class Deposits:
-    """Accounts of a block, (accounts,), and their month-end figures, (accounts, months)."""
+    """Accounts of a block, (accounts,), and their month-end figures, (months, accounts)."""
 
     purchases: Purchases
     kind: NDArray[np.str_]
@@ -67,20 +67,23 @@ def simulate_deposits(plan: Plan, population: Population, purchases: Purchases) 
     has_line = (kind == "SD") & (age > 20)
     has_line &= rng.random(count) < groups.OVERDRAFT_LINE[group]
     limit = np.where(has_line, rng.choice([1, 2, 3, 5, 10, 20], count) * 10**6, 0)
-    opened, closed = purchases.opened[:, None], purchases.closed[:, None]
-    is_open = (opened <= calendar.last) & (closed > calendar.last) & calendar.complete
+    is_open = (purchases.opened <= calendar.last[:, None]) & calendar.complete[:, None]
+    is_open &= purchases.closed > calendar.last[:, None]
     balance = _balances(plan, population, purchases, kind, amount)
-    # A thin cushion and a careless owner overdraw; the count is what the bank records a month.
-    rate = 0.25 * np.exp(0.7 * population.risk[customer])[:, None] * np.ones(calendar.months)
-    overdrafts = rng.poisson(np.where(has_line[:, None] & is_open, rate, 0.0))
+    balance[~is_open] = 0
+    # A careless owner overdraws; the count is what the bank records a month.
+    with_line = np.flatnonzero(has_line)
+    rate = 0.25 * np.exp(0.7 * population.risk[customer[with_line]])
+    overdrafts = np.zeros(is_open.shape, np.int32)
+    overdrafts[:, with_line] = rng.poisson(rate * is_open[:, with_line])
     return Deposits(
         purchases=purchases,
         kind=kind,
         numbers=account_numbers("D", population.block, count),
         amount=amount,
         overdraft_limit=limit,
-        balance=np.where(is_open, balance, 0),
-        overdrafts=overdrafts.astype(np.int32),
+        balance=balance,
+        overdrafts=overdrafts,
         open_at_month_end=is_open,
     )
 
@@ -95,22 +98,22 @@ def _balances(
     """Return month-end balances: demand around the owner's level, time fixed, installments grow."""
     rng, calendar = plan.stream(population.block, "balance noise"), plan.calendar
     customer = purchases.customer
-    group = population.deposit_group[customer]
-    shape = (len(customer), calendar.months)
-    noise = rng.standard_normal(shape, np.float32)
+    noise = rng.standard_normal((calendar.months, len(customer)), np.float32)
     for month in range(1, calendar.months):
-        noise[:, month] = 0.6 * noise[:, month - 1] + 0.8 * noise[:, month]
+        noise[month] = 0.6 * noise[month - 1] + 0.8 * noise[month]
     rank = np.arange(len(customer)) - np.searchsorted(customer, customer)
     # The first account is the one that is used; each later one holds less.
     usual = population.level[customer] - 0.8 * np.minimum(rank, 4)
-    logarithm = usual[:, None] + groups.BALANCE_NOISE[group][:, None] * noise
-    demand = np.exp(logarithm + DRIFT_BALANCE * plan.drift)
-    months_held = (calendar.last - purchases.opened[:, None]) // 30 + 1
-    is_time, is_installment = (kind == "HD")[:, None], (kind == "DD")[:, None]
-    fixed = amount[:, None] * (1 + 0.0025 * np.maximum(months_held, 0))
-    saved = amount[:, None] * np.clip(months_held, 1, 36)
-    balance = np.select([is_time, is_installment], [fixed, saved], demand)
-    return np.asarray(balance.clip(0, 10**13).astype(np.int64))
+    spread = groups.BALANCE_NOISE[population.deposit_group[customer]].astype(np.float32)
+    balance = np.empty(noise.shape, np.int64)
+    demand, time, installment = (np.flatnonzero(kind == code) for code in ("SD", "HD", "DD"))
+    drift = (DRIFT_BALANCE * plan.drift).astype(np.float32)[:, None]
+    logarithm = usual[demand].astype(np.float32) + spread[demand] * noise[:, demand] + drift
+    balance[:, demand] = np.exp(logarithm).clip(0, 1e13)
+    held = (calendar.last[:, None] - purchases.opened) // 30 + 1
+    balance[:, time] = amount[time] * (1 + 0.0025 * np.maximum(held[:, time], 0))
+    balance[:, installment] = amount[installment] * np.clip(held[:, installment], 1, 36)
+    return balance
 
 
 def deposit_account(plan: Plan, population: Population, deposits: Deposits) -> pa.Table:
@@ -134,14 +137,14 @@ def deposit_account(plan: Plan, population: Population, deposits: Deposits) -> p
 
 def deposit_balance(plan: Plan, population: Population, deposits: Deposits, month: int) -> pa.Table:
     """Return the source table of month-end balances, one month of it."""
-    at = np.flatnonzero(deposits.open_at_month_end[:, month]).astype(np.int32)
+    at = np.flatnonzero(deposits.open_at_month_end[month]).astype(np.int32)
     return pa.table(
         {
             "cust_no": named(population.ids, deposits.purchases.customer[at]),
             "acct_no": named(deposits.numbers, at),
             "bas_dt": dates(np.full(len(at), plan.calendar.last[month])),
-            "psrv_ramt": deposits.balance[at, month],
-            "ovrd_cnt": deposits.overdrafts[at, month],
+            "psrv_ramt": deposits.balance[month, at],
+            "ovrd_cnt": deposits.overdrafts[month, at],
         }
     )
 
