@@ -14,7 +14,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -113,8 +113,8 @@ def segments(connection: Connection, base_date: date) -> Table | None:
     return table if found else None
 
 
-def leaderboard(connection: Connection, base_date: date) -> Table | None:
-    """Rank the recommenders on the holdout month; the published one is marked."""
+def leaderboard(connection: Connection, base_date: date) -> Group | None:
+    """Rank the recommenders of each scenario on the holdout month; the published one is marked."""
     found = _rows(
         connection,
         "SELECT model, recommender, customers, hit_rate_1, hit_rate_3, hit_rate_5, mrr_1, mrr_3,"
@@ -122,18 +122,20 @@ def leaderboard(connection: Connection, base_date: date) -> Table | None:
         " ORDER BY model, mrr DESC, recommender",
         base_date,
     )
+    boards = [_board(model, list(rows)) for model, rows in groupby(found, key=lambda row: row[0])]
+    return Group(*boards) if boards else None
+
+
+def _board(model: str, rows: Sequence[tuple[Any, ...]]) -> Table:
     measures = [f"{name}\n@{k}" for name in ("HR", "MRR", "NDCG") for k in (1, 3, 5)]
-    table = _table("Leaderboard on the holdout month (●: published)", "recommender", *measures)
-    for model, rows in groupby(found, key=lambda row: row[0]):
-        board = list(rows)
-        table.add_section()
-        scenario = model.removeprefix("recommend.")
-        table.add_row(Text(f"{scenario}, {board[0][2]:,} buyers", style="bold"))
-        for _, recommender, _, *values, champion in board:
-            figures = ["–" if value is None else f"{value:.3f}".lstrip("0") for value in values]
-            name = f"● {recommender}" if champion else f"  {recommender}"
-            table.add_row(Text(name, style="green" if champion else ""), *figures)
-    return table if found else None
+    scenario = model.removeprefix("recommend.")
+    title = f"Leaderboard of {scenario}: {rows[0][2]:,} buyers in the holdout month (●: published)"
+    table = _table(title, "recommender", *measures)
+    for _, recommender, _, *values, champion in rows:
+        figures = ["–" if value is None else f"{value:.3f}".lstrip("0") for value in values]
+        name = f"● {recommender}" if champion else f"  {recommender}"
+        table.add_row(Text(name, style="green" if champion else ""), *figures)
+    return table
 
 
 def examples(connection: Connection, base_date: date, count: int) -> Table | None:
@@ -156,7 +158,7 @@ def examples(connection: Connection, base_date: date, count: int) -> Table | Non
     return table if found else None
 
 
-def credit_index(connection: Connection, base_date: date) -> Text | None:
+def credit_index(connection: Connection, base_date: date) -> Text:
     """Draw how the credit index is distributed."""
     found = _rows(
         connection,
@@ -165,7 +167,7 @@ def credit_index(connection: Connection, base_date: date) -> Text | None:
         base_date,
     )
     if not found:
-        return None
+        return Text("Credit index: none, this source offers no behaviour and outcomes.")
     counts = dict(found)
     highest = max(counts.values())
     picture = Text("Credit index\n", style="bold")
