@@ -9,10 +9,10 @@ BIN := .venv/bin
 CODE := include dags plugins tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test check fix lock
+.PHONY: help demo stop status test test-faults check fix lock
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make demo SOURCE=insurance_purchases DATA=<folder>   the weeks of a real insurer's files"
 
@@ -27,6 +27,9 @@ status: .venv/installed ## Tell which servers run, and where
 
 test: .venv/installed-dev ## Run all tests, on real servers
 	$(BIN)/pytest
+
+test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md
+	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest tests/faults
 
 check: .venv/installed-dev ## Format, lint and types; changes nothing
 	$(BIN)/ruff format --check $(CODE)

@@ -60,13 +60,13 @@ def retrain_models() -> None:
         from passbook.steps import retrain_models as step
 
         due = tuple(drift["due"])
-        return chain.run_task(STAGE, lambda s: step.train_challengers(s, due), token=drift["token"])
+        return chain.run_task(STAGE, lambda s: step.train_challengers(s, due), earlier=drift)
 
     @task(outlets=[chain.ledger_asset("leaderboard")])
     def evaluate_champions(drift: dict) -> dict:
         from passbook.steps import retrain_models as step
 
-        return chain.run_task(STAGE, step.evaluate_champions, token=drift["token"])
+        return chain.run_task(STAGE, step.evaluate_champions, earlier=drift)
 
     drift = measure_drift()
     in_order() >> wait >> drift

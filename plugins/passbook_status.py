@@ -1,4 +1,4 @@
-"""The entry *Passbook* in Airflow's menu: a status page for those who are logged in.
+"""The entry *Passbook* in Airflow's menu, a status page, and the notes on runs.
 
 Every Airflow process reads its plugins, each task's too; only the API server builds the page.
 """
@@ -6,6 +6,7 @@ Every Airflow process reads its plugins, each task's too; only the API server bu
 from functools import cached_property
 from typing import Any, ClassVar
 
+from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 
@@ -29,10 +30,40 @@ def status_app() -> Any:
     return app
 
 
+class RunNotes:
+    """Writes a note on every run of the weekly chain when it ends; runs in the scheduler."""
+
+    @hookimpl
+    def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
+        """Note what the run brought."""
+        self._note(dag_run)
+
+    @hookimpl
+    def on_dag_run_failed(self, dag_run: Any, msg: str) -> None:
+        """Note why it failed."""
+        self._note(dag_run)
+
+    def _note(self, run: Any) -> None:
+        from passbook.base_date import base_date_of_run
+        from passbook.contracts import STAGES
+        from passbook.run_notes import read_note
+
+        if run.dag_id not in STAGES:
+            return
+        base_date = base_date_of_run(
+            run_type=str(getattr(run.run_type, "value", run.run_type)),
+            data_interval_end=run.data_interval_end,
+            run_after=run.run_after,
+            requested=(run.conf or {}).get("base_date"),
+        )
+        run.note = read_note(run.dag_id, base_date)
+
+
 class PassbookPlugin(AirflowPlugin):
     """What the UI shows of Passbook."""
 
     name = "passbook"
+    listeners: ClassVar = [RunNotes()]
     external_views: ClassVar = [
         {
             "name": "Passbook",

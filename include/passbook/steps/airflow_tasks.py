@@ -129,28 +129,41 @@ def run_task(
     stage: str,
     work: Callable[[Stage], Mapping[str, Any]],
     *,
-    token: int | None = None,
+    earlier: Mapping[str, Any] | None = None,
     concludes: bool = True,
 ) -> dict[str, Any]:
     """Run a stage, or a part of it, inside the current Airflow task.
 
-    The returned figures become the task's XCom and the extra of its asset events.
+    Parameters
+    ----------
+    earlier : Mapping, optional
+        What the stage's earlier part returned: this part goes on with its fence and adds to its
+        figures.
+    concludes : bool
+        Whether the stage ends with this part.
+
+    Returns
+    -------
+    dict
+        The figures; they become the task's XCom and the extra of its asset events.
     """
     from passbook.steps.stage import run_stage  # noqa: PLC0415
 
     context = get_current_context()
     instance = context["ti"]
+    known = {k: v for k, v in (earlier or {}).items() if k not in {"token", "base_date"}}
     figures = run_stage(
         stage,
         context_base_date(context),
         context["dag_run"].run_id,
-        work,
-        token=token,
+        lambda running: {**known, **work(running)},
+        token=earlier["token"] if earlier else None,
         concludes=concludes,
         last_attempt=instance.try_number > instance.max_tries,
     )
     for outlet in context["outlets"]:
         if isinstance(outlet, Asset):
             context["outlet_events"][outlet].extra = figures
-    alerts.tell_figures(stage, figures)
+    if concludes:
+        alerts.tell_figures(stage, figures)
     return figures

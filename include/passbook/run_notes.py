@@ -1,0 +1,46 @@
+"""The note on a run in Airflow's UI: what came of it, in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import date
+from typing import Any
+
+from passbook import ledger, mart, settings
+from passbook.steps.stage import mart_url
+
+
+def read_note(stage: str, base_date: date) -> str | None:
+    """Return the note on a stage's newest run for a base date; None when there was none."""
+    with closing(mart.connect(mart_url(settings.load()))) as connection:
+        verdict = ledger.latest_verdict(connection, stage, base_date)
+    return note(verdict) if verdict else None
+
+
+def note(verdict: ledger.Verdict) -> str:
+    """Say a verdict in a line: its base date, and the figures that a person asks for first."""
+    words = [f"base date {verdict.base_date}", *_figures(verdict.figures)]
+    if verdict.verdict == "reject":
+        words.append(f"rejected: {verdict.reason or verdict.code}")
+    elif verdict.verdict != "pass":
+        words.append(verdict.verdict)
+    return ", ".join(words)
+
+
+def _figures(figures: Mapping[str, Any]) -> list[str]:
+    words = []
+    rows = figures.get("rows")
+    if isinstance(rows, Mapping):
+        words.append(f"{rows.get('customer', 0):,} customers")
+    elif isinstance(rows, int):
+        words.append(f"{rows:,} rows")
+    if figures.get("warnings"):
+        words.append(f"{figures['warnings']} warnings")
+    if figures.get("due"):
+        words += [f"{domain} trained ({why})" for domain, why in figures["due"].items()]
+    elif "max_psi" in figures:
+        words.append(f"no drift (max PSI {figures['max_psi']:.2f})")
+    if figures.get("promoted"):
+        words.append(f"{len(figures['promoted'])} models promoted")
+    return words
