@@ -29,7 +29,7 @@ test: .venv/installed-dev ## Run all tests, on real servers
 	$(BIN)/pytest
 
 test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md
-	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest tests/faults
+	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest -m faults
 
 check: .venv/installed-dev ## Format, lint and types; changes nothing
 	$(BIN)/ruff format --check $(CODE)

@@ -25,7 +25,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 from passbook import mart
 from passbook.embedded import postgres
 
-pytestmark = [pytest.mark.postgres, pytest.mark.hive, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.faults, pytest.mark.postgres, pytest.mark.hive, pytest.mark.timeout(600),
+]  # fmt: skip
 
 STAGE_PROCESS = Path(__file__).with_name("stage_process.py")
 ROWS = 40_000
