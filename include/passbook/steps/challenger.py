@@ -25,8 +25,6 @@ class Challenger:
         Figures on the holdout, which promotion compares.
     trials, leaderboard : pyarrow.Table, optional
         Rows of ``ops.trial`` and ``ops.leaderboard``, in contract order.
-    reference : pyarrow.Table, optional
-        The feature table whose distributions drift is measured against.
     """
 
     model: str
@@ -35,4 +33,3 @@ class Challenger:
     metrics: Mapping[str, float]
     trials: pa.Table | None = None
     leaderboard: pa.Table | None = None
-    reference: pa.Table | None = None

@@ -94,7 +94,7 @@ def train(
             log.warning("%s: %s", scenario.name, error)
             refused.append(scenario.name)
             continue
-        challengers.append(_challenger(scenario, trained, purchases, products, week))
+        challengers.append(_challenger(scenario, trained, week))
     if not challengers:
         raise NoAcquisitionsError(f"Scenarios: {', '.join(refused)}.")
     return challengers
@@ -244,13 +244,7 @@ def _inputs(week: Week, artifacts: Mapping[Scenario, Artifact]) -> dict[str, str
     return inputs | {f"recommend.{s.name}": a.manifest_sha256 for s, a in artifacts.items()}
 
 
-def _challenger(
-    scenario: Scenario,
-    trained: TrainedScenario,
-    purchases: Purchases,
-    products: Catalogue,
-    week: Week,
-) -> Challenger:
+def _challenger(scenario: Scenario, trained: TrainedScenario, week: Week) -> Challenger:
     name = f"recommend.{scenario.name}"
     champion = next((s for s in trained.standings if s.champion), None)
     parameters: dict[str, Any] = {"recommender": trained.model.champion.name}
@@ -265,7 +259,6 @@ def _challenger(
     return Challenger(
         name, trained.model.to_files(), parameters, metrics,
         trials=_trials(name, trained, week), leaderboard=_leaderboard(name, trained, week),
-        reference=_reference(scenario, purchases, products),
     )  # fmt: skip
 
 
@@ -302,10 +295,3 @@ def _leaderboard(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
         return {n: known[n] if n in known else standing.metrics[n] for n in schema.names}
 
     return pa.Table.from_pylist([row(s) for s in trained.standings], schema=schema)
-
-
-def _reference(scenario: Scenario, purchases: Purchases, products: Catalogue) -> pa.Table:
-    """Return what drift is measured on: the family's purchases by product."""
-    wanted = products.of_family(scenario.family)[purchases.item]
-    codes = products.codes.take(pa.array(purchases.item[wanted]))
-    return pa.table({"product_code": codes})

@@ -73,7 +73,7 @@ def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> li
             minimum_customers=week.settings.segment_minimum_customers,
             champion=(champions or {}).get(family),
         )
-        challengers.append(_challenger(week, training, table.drop_columns("customer_id")))
+        challengers.append(_challenger(week, training))
     return challengers
 
 
@@ -176,7 +176,7 @@ def _champions(stage: Stage) -> tuple[dict[str, SegmentModel], dict[str, str]]:
     return models, inputs
 
 
-def _challenger(week: Week, training: Training, reference: pa.Table) -> Challenger:
+def _challenger(week: Week, training: Training) -> Challenger:
     name = model_name(training.model.family)
     trials = [
         {
@@ -200,7 +200,6 @@ def _challenger(week: Week, training: Training, reference: pa.Table) -> Challeng
         },
         {**training.metrics, **training.audit.metrics},
         trials=pa.Table.from_pylist(trials, schema=OPS_TABLES["trial"].schema),
-        reference=reference,
     )
 
 
