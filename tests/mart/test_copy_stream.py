@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -85,3 +88,31 @@ def test_a_refused_row_fails_the_copy_and_ends_the_thread(postgres_database: str
         with pytest.raises(psycopg2.DataError):
             copy_blocks(cursor, sql.Identifier("x"), ["a"], iter([bad] * 10))
     assert not [t for t in threading.enumerate() if t.name == "copy-ahead"]
+
+
+def test_a_timeout_of_the_task_is_raised_as_it_is(postgres_database: str) -> None:
+    """Airflow ends a task by raising in the main thread, wherever that is."""
+
+    class TaskTimeout(BaseException):
+        pass
+
+    def ring(*_: object) -> None:
+        raise TaskTimeout
+
+    def blocks() -> Iterator[list[WireColumn]]:
+        yield wires(pa.record_batch({"a": pa.array([1], pa.int32())}))
+        time.sleep(0.2)  # the main thread waits for a block by then
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(0.2)
+
+    before = signal.signal(signal.SIGUSR1, ring)
+    try:
+        with (
+            closing(psycopg2.connect(postgres_database)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("CREATE TEMP TABLE x (a int)")
+            with pytest.raises(TaskTimeout):
+                copy_blocks(cursor, sql.Identifier("x"), ["a"], blocks())
+    finally:
+        signal.signal(signal.SIGUSR1, before)

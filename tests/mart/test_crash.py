@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
 import os
-import signal
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
+from datetime import timedelta
+from multiprocessing.connection import Connection as MultiprocessingConnection
+from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg2
+import pyarrow as pa
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from passbook import ledger, mart
+from passbook.embedded import postgres
 from passbook.errors import MartUnreachableError
+from passbook.mart import publishing
 
-from .weeks import BASE_DATE, rows, segments
+from .weeks import BASE_DATE, batch, rows, segments
 
 pytestmark = pytest.mark.postgres
 
 STAGE = "segment_customers"
-WRITER = """
-import sys, time
-from passbook import ledger, mart
-from passbook.mart import publishing
-sys.path.insert(0, sys.argv[3])
-from mart.weeks import BASE_DATE, segments
 
-def pause():
-    print("paused", flush=True)
-    time.sleep(600)
 
-def batches():
-    yield segments([5] * 70_000)
-    if sys.argv[2] == "mid-copy":
-        pause()
+def write(url: str, moment: str, reached: MultiprocessingConnection) -> None:
+    """Publish in a process of its own, and wait to be killed at `moment`."""
 
-if sys.argv[2] == "before swap":
-    publishing._swap = lambda *_: pause()
-connection = mart.connect(sys.argv[1])
-fence = ledger.begin_stage(connection, "segment_customers", BASE_DATE, "killed run")
-mart.publish(connection, fence, {"customer_segment": batches()}, inputs={})
-if sys.argv[2] == "after commit":
+    def pause(*_: object) -> None:
+        reached.send(moment)
+        time.sleep(600)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield segments([5] * 70_000)
+        if moment == "mid-copy":
+            pause()
+
+    if moment == "before swap":
+        publishing._swap = pause
+    connection = mart.connect(url)
+    fence = ledger.begin_stage(connection, STAGE, BASE_DATE, "killed run")
+    mart.publish(connection, fence, {"customer_segment": batches()}, inputs={})
     pause()
-"""
 
 
 @pytest.mark.parametrize("moment", ["mid-copy", "before swap", "after commit"])
@@ -57,17 +62,15 @@ def test_a_killed_writer(
 ) -> None:
     fence = ledger.begin_stage(loader, STAGE, BASE_DATE, "earlier run")
     mart.publish(loader, fence, {"customer_segment": [segments([1, 2])]}, inputs={})
-    tests = Path(__file__).parent.parent
-    writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, addresses.loader, moment, str(tests)],
-        stdout=subprocess.PIPE,
-        text=True,
+    reached, told = multiprocessing.Pipe(duplex=False)
+    writer = multiprocessing.get_context("fork").Process(
+        target=write, args=(addresses.loader, moment, told)
     )
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "paused\n"
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.wait()
-    writer.stdout.close()
+    writer.start()
+    assert reached.poll(60)
+    assert reached.recv() == moment
+    writer.kill()
+    writer.join()
 
     week = {"customer_segment": [segments([5] * 70_000)]}
     count = rows(analyst, "SELECT count(*) FROM mart.customer_segment")[0][0]
@@ -97,7 +100,7 @@ def test_a_lost_backend_is_retryable_and_changes_nothing(
     ):
         fence = ledger.begin_stage(connection, STAGE, BASE_DATE, "run")
 
-        def batches() -> object:
+        def batches() -> Iterator[pa.RecordBatch]:
             yield segments([1])
             rows(superuser, "SELECT pg_terminate_backend(%s)", connection.info.backend_pid)
             yield segments([2]).slice(1)
@@ -106,6 +109,91 @@ def test_a_lost_backend_is_retryable_and_changes_nothing(
             mart.publish(connection, fence, {"customer_segment": batches()}, inputs={})
     assert caught.value.retryable
     assert rows(analyst, "SELECT * FROM mart.publication") == before
+
+
+def test_the_backend_is_ended_at_each_statement_in_turn(
+    addresses: mart.Addresses, loader: Connection, analyst: Connection, postgres_database: str
+) -> None:
+    """Until the last statement is through, nothing has changed; then all of it has."""
+    day = BASE_DATE + timedelta(weeks=1)
+    query = "SELECT * FROM mart.publication WHERE base_date = %s ORDER BY 1"
+    fence = ledger.begin_stage(loader, STAGE, day, "earlier run")
+    mart.publish(loader, fence, {"customer_segment": [segments([1], day)]}, inputs={})
+    before = rows(analyst, query, day)
+    week = {
+        "customer_segment": [segments([2, 2], day)],
+        "segment": [batch("segment", day, family=["deposit"], segment=[2])],
+    }
+    ended_at = 0
+    with closing(mart.connect(postgres_database)) as superuser:
+        superuser.autocommit = True
+        for ended_at in itertools.count(1):
+            fence = ledger.begin_stage(loader, STAGE, day, "run")
+            with closing(mart.connect(addresses.loader)) as connection:
+                connection.cursor_factory = ending_at(ended_at, superuser)
+                try:
+                    mart.publish(connection, fence, week, inputs={})
+                except MartUnreachableError:
+                    assert rows(analyst, query, day) == before
+                else:
+                    break
+    assert ended_at > 8
+    found = rows(analyst, "SELECT count(*), max(balance_band), max(segment)"
+                 " FROM mart.customer_segment JOIN mart.segment USING (base_date)"
+                 " WHERE base_date = %s", day)  # fmt: skip
+    assert found == [(2, 2, 2)]
+    assert len(rows(analyst, query, day)) == 2
+
+
+def ending_at(number: int, superuser: Connection) -> type[Cursor]:
+    """Return a cursor class that has its backend ended before its statement of this number."""
+    count = itertools.count(1)
+
+    class EndingCursor(Cursor):
+        def execute(self, *arguments: Any) -> None:
+            self._count()
+            super().execute(*arguments)
+
+        def copy_expert(self, *arguments: Any, **options: Any) -> None:
+            self._count()
+            super().copy_expert(*arguments, **options)
+
+        def _count(self) -> None:
+            if next(count) == number:
+                rows(superuser, "SELECT pg_terminate_backend(%s)", self.connection.info.backend_pid)
+
+    return EndingCursor
+
+
+def test_a_restored_dump_has_the_hashes_of_its_ledger(
+    loader: Connection, postgres_database: str, postgres_superuser_url: str
+) -> None:
+    fence = ledger.begin_stage(loader, STAGE, BASE_DATE, "run")
+    mart.publish(loader, fence, {"customer_segment": [segments([3, None])]}, inputs={})
+    name = f"restored_{os.getpid()}_test"
+    restored = urlsplit(postgres_database)._replace(path=f"/{name}").geturl()
+    binaries = postgres.binaries()
+    with closing(psycopg2.connect(postgres_superuser_url)) as admin, admin.cursor() as cursor:
+        admin.autocommit = True
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name}")
+        try:
+            dump = subprocess.run(
+                [binaries / "pg_dump", postgres_database], capture_output=True, check=True
+            )
+            subprocess.run(
+                [binaries / "psql", "--quiet", "--set=ON_ERROR_STOP=1", restored],
+                input=dump.stdout, capture_output=True, check=True,
+            )  # fmt: skip
+            with closing(mart.connect(restored)) as connection:
+                found = rows(
+                    connection,
+                    """SELECT sha256 = ops.content_hash(mart_table, base_date), count(*)
+                       FROM ops.publication GROUP BY 1""",
+                )
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    assert [same for same, _ in found] == [True]
 
 
 def wait_until_alone(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg2
@@ -14,6 +15,8 @@ from passbook.mart.wire import SIGNATURE, TRAILER, WireColumn, rows
 
 _READ_BYTES = 1 << 20
 _BLOCKS_AHEAD = 2
+_PATIENCE_SECONDS = 30.0
+"""Longest wait for a block that is being made when the COPY has failed."""
 
 
 def copy_blocks(
@@ -74,30 +77,38 @@ class _ReadAhead:
         self._thread.start()
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, b"" at the end; raise what the thread met."""
-        while not self._ended:
-            if self._current:
-                data = bytes(self._current[:size])
-                self._current = self._current[size:]
-                return data
-            block = self._queue.get()
-            if block is None:
-                self._ended = True
-                if self.error is not None:
-                    raise self.error
-            else:
-                self._current = block
+        """Return the next bytes, b"" at the end; raise what the thread met.
+
+        psycopg2 makes an error of its own of whatever is raised here, also of a task's timeout:
+        `error` keeps the first one.
+        """
+        try:
+            while not self._ended:
+                if self._current:
+                    data = bytes(self._current[:size])
+                    self._current = self._current[size:]
+                    return data
+                block = self._queue.get()
+                if block is None:
+                    self._ended = True
+                    if self.error is not None:
+                        raise self.error
+                else:
+                    self._current = block
+        except BaseException as error:
+            self.error = self.error or error
+            raise
         return b""
 
     def close(self) -> None:
-        """End the thread at its next block and wait for it."""
+        """End the thread at its next block and wait for it, but not for ever."""
         self._closed.set()
-        while self._thread.is_alive():
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while self._thread.is_alive() and time.monotonic() < give_up:
             try:
                 self._queue.get(timeout=0.05)
             except queue.Empty:
                 continue
-        self._thread.join()
 
     def _fill(self) -> None:
         try:
@@ -106,6 +117,6 @@ class _ReadAhead:
                     return
                 self._queue.put(block)
         except BaseException as error:
-            self.error = error
+            self.error = self.error or error
         finally:
             self._queue.put(None)

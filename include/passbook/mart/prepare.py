@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
+from psycopg2.extensions import encrypt_password
 
 from passbook.errors import InputError, MigrationError
 from passbook.mart.connection import connect, named_error
@@ -149,9 +150,13 @@ def _prepare(
     _create_missing(cursor, dict.fromkeys(ROLES, "NOLOGIN"))
     _create_missing(cursor, dict.fromkeys(logins.values(), "LOGIN"))
     for role, login in logins.items():
+        # Only a verifier goes to the server, which may log statements.
+        verifier = encrypt_password(
+            passwords[role], login, scope=cursor.connection, algorithm="scram-sha-256"
+        )
         cursor.execute(
             sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                sql.Identifier(login), sql.Literal(passwords[role])
+                sql.Identifier(login), sql.Literal(verifier)
             )
         )
         cursor.execute(
