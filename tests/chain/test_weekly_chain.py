@@ -29,7 +29,7 @@ from passbook.embedded.airflow_api import AirflowApi, Run
 
 pytestmark = [
     pytest.mark.chain, pytest.mark.airflow, pytest.mark.hive, pytest.mark.postgres,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(2400),
 ]  # fmt: skip
 
 SOURCE = "chain_test"
