@@ -7,7 +7,7 @@ import pytest
 from passbook.errors import InputError
 from passbook.promotion import decide
 
-GOOD = {"roc_auc": 0.80, "expected_calibration_error": 0.01}
+GOOD = {"roc_auc": 0.80, "expected_calibration_error": 0.01, "approval_ratio": 0.9}
 
 
 def test_the_first_model_is_promoted() -> None:
@@ -34,6 +34,7 @@ def test_a_draw_within_the_tolerance_goes_to_the_challenger(
         {**GOOD, "roc_auc": math.nan},
         {**GOOD, "expected_calibration_error": 0.06},
         {**GOOD, "expected_calibration_error": math.nan},
+        {**GOOD, "approval_ratio": 0.79},
     ],
 )
 def test_a_bound_holds_even_for_a_first_model(metrics: dict[str, float]) -> None:
@@ -57,3 +58,11 @@ def test_segments_that_only_repeat_age_and_sex_replace_nothing() -> None:
     assert not refused.promoted
     assert "demographic_share" in refused.reason
     assert decide("segments.deposit", dominated, None).promoted
+
+
+def test_an_unfair_credit_model_needs_a_named_person() -> None:
+    unfair = {**GOOD, "approval_ratio": 0.7}
+    assert not decide("credit.default", unfair, None).promoted
+    assert decide("credit.default", unfair, None, waived=["approval_ratio"]).promoted
+    worse = {**unfair, "roc_auc": 0.4}
+    assert not decide("credit.default", worse, None, waived=["approval_ratio"]).promoted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +53,7 @@ RULES: Final[dict[str, Rule]] = {
     "credit.default": Rule(
         "roc_auc",
         tolerance=0.01,
-        least={"roc_auc": 0.5},
+        least={"roc_auc": 0.5, "approval_ratio": 0.8},  # the four-fifths rule
         most={"expected_calibration_error": 0.05},
     ),
 }
@@ -77,7 +77,11 @@ def rule_for(model: str) -> Rule:
 
 
 def decide(
-    model: str, challenger: Mapping[str, float], champion: Mapping[str, float] | None
+    model: str,
+    challenger: Mapping[str, float],
+    champion: Mapping[str, float] | None,
+    *,
+    waived: Collection[str] = (),
 ) -> Decision:
     """Compare a challenger with the champion on the same holdout.
 
@@ -86,6 +90,8 @@ def decide(
     model : str
     challenger, champion : Mapping[str, float]
         Figures on the same holdout; None when there is no champion yet.
+    waived : collection of str
+        Figures whose bounds a named person has set aside.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def decide(
     rule = rule_for(model)
     value = _figure(model, challenger, rule.metric)
     figures = {"challenger": value}
-    broken = _broken_bound(model, rule, challenger, first=champion is None)
+    broken = _broken_bound(model, rule, challenger, first=champion is None, waived=waived)
     if broken:
         return Decision(False, broken, figures)
     if champion is None:
@@ -111,13 +117,20 @@ def decide(
     )
 
 
-def _broken_bound(model: str, rule: Rule, metrics: Mapping[str, float], *, first: bool) -> str:
+def _broken_bound(
+    model: str,
+    rule: Rule,
+    metrics: Mapping[str, float],
+    *,
+    first: bool,
+    waived: Collection[str],
+) -> str:
     for name, bound in (rule.least or {}).items():
-        if not _figure(model, metrics, name) >= bound:
+        if name not in waived and not _figure(model, metrics, name) >= bound:
             return f"{name} {metrics[name]:.4f} is below {bound}."
     most = {**(rule.most or {}), **({} if first else rule.most_of_successor or {})}
     for name, bound in most.items():
-        if not _figure(model, metrics, name) <= bound:
+        if name not in waived and not _figure(model, metrics, name) <= bound:
             return f"{name} {metrics[name]:.4f} is above {bound}."
     return ""
 

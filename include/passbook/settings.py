@@ -78,6 +78,10 @@ class Settings(BaseSettings):
     credit_scorecard_distance: float = Field(
         0.005, ge=0, description="Gini that a scorecard may lack and still be published."
     )
+    credit_fairness_approval: str | None = Field(
+        None,
+        description="Who accepts a credit model that approves groups unequally, and why.",
+    )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
     run_deadline_hours: float | None = Field(
         None, gt=0, description="A run that takes longer is told to be late; unset: none is."

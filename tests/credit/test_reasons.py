@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from passbook.credit import reasons
+from passbook.credit.features import Feature
 
 CONTRIBUTIONS = np.array([[0.5, -0.2, 0.1, 0.0], [0.5, -0.2, -0.3, 0.0], [0.1, 0.1, 0.2, 0.3]])
 ADVERSE = np.array([True, False, False])
@@ -28,3 +29,17 @@ def test_in_words() -> None:
     assert reasons.in_words(place, filled, ADVERSE, phrases).to_pylist() == [
         ["-a", "-c"], ["+c", "+b"], [],
     ]  # fmt: skip
+
+
+def test_sentences_say_which_end_is_meant_in_both_languages() -> None:
+    arrears = Feature("a", "payments in arrears", "연체 건수", 1, ("few", "many"), ("적음", "많음"))
+    income = Feature("i", "income", "소득", -1)
+    shape = Feature("s", "share of transfers", "이체 비중")
+    assert reasons.bilingual([arrears, income, shape]) == [
+        "Supports the index: few payments in arrears / 지수를 높임: 연체 건수 적음",
+        "Supports the index: high income / 지수를 높임: 소득 높음",
+        "Supports the index: share of transfers / 지수를 높임: 이체 비중",
+        "Lowers the index: many payments in arrears / 지수를 낮춤: 연체 건수 많음",
+        "Lowers the index: low income / 지수를 낮춤: 소득 낮음",
+        "Lowers the index: share of transfers / 지수를 낮춤: 이체 비중",
+    ]

@@ -47,7 +47,7 @@ def test_proposals_stay_in_the_space() -> None:
             assert trial.settings.folds == START.folds
 
 
-def test_best_is_the_earliest_of_equals() -> None:
+def test_best_must_beat_the_first_by_more_than_luck() -> None:
     other = replace(START, max_depth=2)
-    trials = [Trial(START, 0.6, 1.0), Trial(other, 0.7, 1.0), Trial(START, 0.7, 1.0)]
-    assert best(trials) == other
+    assert best([Trial(START, 0.7, 1.0), Trial(other, 0.71, 1.0)]) == other
+    assert best([Trial(START, 0.7, 1.0), Trial(other, 0.701, 1.0)]) == START

@@ -19,9 +19,9 @@ from sklearn.model_selection import StratifiedKFold
 class TreeSettings:
     """Settings of the boosted trees; names are XGBoost's."""
 
-    max_depth: int = 3
-    learning_rate: float = 0.1
-    min_child_weight: float = 10.0
+    max_depth: int = 2
+    learning_rate: float = 0.05
+    min_child_weight: float = 5.0
     subsample: float = 0.7
     colsample_bynode: float = 0.3
     reg_lambda: float = 5.0

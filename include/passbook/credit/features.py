@@ -31,18 +31,27 @@ class Feature:
         What a customer may read in a reason.
     risk : int
         1 when more of it must never raise the index, -1 when more must never lower it, else 0.
+    english_ends, korean_ends : tuple of str
+        How little and how much of it are called, where `risk` tells which of them a reason means.
     """
 
     name: str
     english: str
     korean: str
     risk: int = 0
+    english_ends: tuple[str, str] = ("low", "high")
+    korean_ends: tuple[str, str] = ("낮음", "높음")
 
 
+_COUNTED: Final = (("few or no", "many"), ("적음", "많음"))
 FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
     "customer": (
-        Feature("tenure_days", "time as a customer", "거래 기간", -1),
-        Feature("employed", "employment", "재직 여부", -1),
+        Feature(
+            "tenure_days", "time as a customer", "거래 기간", -1, ("short", "long"), ("짧음", "긺")
+        ),
+        Feature(
+            "employed", "employment on record", "재직 여부", -1, ("no", "an"), ("아님", "재직")
+        ),
         Feature("families_held", "kinds of products held", "보유 상품 종류"),
     ),
     "behaviour": (
@@ -69,8 +78,20 @@ FEATURES: Final[dict[str, tuple[Feature, ...]]] = {
         Feature("balance", "deposit balance", "예금 잔액", -1),
         Feature("avg_balance_3m", "average balance of three months", "3개월 평균 잔액", -1),
         Feature("avg_balance_1y", "average balance of a year", "1년 평균 잔액", -1),
-        Feature("overdraft_count", "overdrafts in the past year", "최근 1년 마이너스 사용 횟수", 1),
-        Feature("arrears_count", "payments in arrears in the past year", "최근 1년 연체 건수", 1),
+        Feature(
+            "overdraft_count",
+            "overdrafts in the past year",
+            "최근 1년 마이너스 사용 횟수",
+            1,
+            *_COUNTED,
+        ),
+        Feature(
+            "arrears_count",
+            "payments in arrears in the past year",
+            "최근 1년 연체 건수",
+            1,
+            *_COUNTED,
+        ),
         Feature("auto_payment_count", "direct debits set up", "자동납부 등록 수"),
         Feature("auto_transfer_count", "standing orders set up", "자동이체 등록 수"),
     ),

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from passbook.credit.features import Feature
+
 
 def choose(
     contributions: np.ndarray, adverse: np.ndarray, count: int
@@ -61,8 +63,30 @@ def in_words(
     return pa.ListArray.from_arrays(pa.array(offsets), sentences)
 
 
+def bilingual(features: Sequence[Feature]) -> list[str]:
+    """Return the sentences for `in_words`, each in English and Korean.
+
+    Where banking sense gives a feature a direction, the sentence says which end of it is meant.
+    """
+    return [
+        *(_sentence(feature, supports=True) for feature in features),
+        *(_sentence(feature, supports=False) for feature in features),
+    ]
+
+
+def _sentence(feature: Feature, *, supports: bool) -> str:
+    english, korean = feature.english, feature.korean
+    if feature.risk:
+        end = int((feature.risk < 0) == supports)
+        english = f"{feature.english_ends[end]} {english}"
+        korean = f"{korean} {feature.korean_ends[end]}"
+    if supports:
+        return f"Supports the index: {english} / 지수를 높임: {korean}"
+    return f"Lowers the index: {english} / 지수를 낮춤: {korean}"
+
+
 def english(labels: Sequence[str]) -> list[str]:
-    """Return the sentences for `in_words` from the features' English names."""
+    """Return the sentences for `in_words` from columns' names or labels."""
     return [
         *(f"Supports the index: {label}" for label in labels),
         *(f"Lowers the index: {label}" for label in labels),

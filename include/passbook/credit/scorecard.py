@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
 from passbook.credit.evaluation import check_outcomes
@@ -23,10 +24,12 @@ class ScorecardSettings:
     """Settings of the scorecard."""
 
     most_ranges: int = 8
-    smallest_share: float = 0.02
-    """Smallest share of the customers in a range."""
-    least_information: float = 0.02
-    """Information value below which a feature is left out."""
+    fewest_defaults: int = 8
+    """Customers of a range: as many as have this many defaults on average."""
+    folds: int = 5
+    """Parts of the customers, each judged by ranges that the others cut."""
+    least_slope: float = 0.1
+    """Weight of a feature's evidence below which it is left out; 1 takes it at its word."""
     regularisation: float = 1.0
     """scikit-learn's C of the logistic regression on weights of evidence."""
 
@@ -57,9 +60,8 @@ class Characteristic:
 
     def of(self, column: np.ndarray) -> np.ndarray:
         """Return the points of each value of a float32 column, shape (rows,)."""
-        place = np.searchsorted(np.array(self.edges, np.float32), column, side="left")
-        table = np.array([*self.points, self.missing_points])
-        return table[np.where(np.isnan(column), len(self.points), place)]
+        points: np.ndarray = np.array([*self.points, self.missing_points])
+        return np.asarray(points[_places(column, self.edges)])
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,12 @@ class _Binned:
     weights: np.ndarray
     information: float
 
+    @property
+    def has_missing(self) -> bool:
+        """Whether some rows, but not all, are in the range of missing values."""
+        missing = self.place == len(self.edges) + 1
+        return bool(missing.any() and not missing.all())
+
 
 def fit(
     matrix: np.ndarray,
@@ -173,13 +181,12 @@ def fit(
     N. Siddiqi, "Credit Risk Scorecards", 2006: weight of evidence, information value, points.
     """
     bad = check_outcomes(defaulted)
-    binned = [
-        found
-        for column, name, sign in zip(matrix.T, names, risk, strict=True)
-        if (found := _binned(column, bad, name, sign, settings)).information
-        >= settings.least_information
-    ]
-    binned, slopes, intercept = _regressed(binned, bad, settings)
+    columns = list(zip(matrix.T, names, risk, strict=True))
+    binned = [_binned(column, bad, name, sign, settings) for column, name, sign in columns]
+    evidence = _unseen_evidence(columns, bad, settings)
+    informed = [place for place, b in enumerate(binned) if len(b.edges) or b.has_missing]
+    kept, slopes, intercept = _regressed(evidence, informed, bad, settings)
+    binned = [binned[place] for place in kept]
     characteristics = tuple(
         _characteristic(b, slope * scale.factor) for b, slope in zip(binned, slopes, strict=True)
     )
@@ -192,7 +199,7 @@ def _binned(
 ) -> _Binned:
     known = ~np.isnan(column)
     edges: tuple[float, ...] = ()
-    smallest = max(1, round(settings.smallest_share * len(column)))
+    smallest = max(1, round(settings.fewest_defaults / max(bad.mean(), 1e-6)))
     if known.sum() >= 2 * smallest:
         tree = DecisionTreeClassifier(
             max_leaf_nodes=settings.most_ranges,
@@ -203,14 +210,19 @@ def _binned(
         cuts = tree.tree_.threshold[tree.tree_.feature >= 0]
         # Data are float32, so cuts are too: Python and SQL then compare the same numbers.
         edges = tuple(sorted({float(np.float32(cut)) for cut in cuts}))
-    place = np.searchsorted(np.array(edges, np.float32), column, side="left")
-    place[~known] = len(edges) + 1
+    place = _places(column, edges)
     weights, information = _weights(place, bad, len(edges) + 2)
     return _Binned(name, edges, place, weights, information)
 
 
+def _places(column: np.ndarray, edges: tuple[float, ...]) -> np.ndarray:
+    """Return each value's range, the last one being for missing values."""
+    place = np.searchsorted(np.array(edges, np.float32), column, side="left")
+    return np.where(np.isnan(column), len(edges) + 1, place)
+
+
 def _weights(place: np.ndarray, bad: np.ndarray, ranges: int) -> tuple[np.ndarray, float]:
-    """Return each range's weight of evidence (log-odds above the average) and their information.
+    """Return each range's weight of evidence (log-odds above average) and their information.
 
     Half a customer of either kind, in proportion, keeps a range without defaults finite.
     """
@@ -222,18 +234,38 @@ def _weights(place: np.ndarray, bad: np.ndarray, ranges: int) -> tuple[np.ndarra
     return weights, float(((bad_share - good_share) * weights).sum())
 
 
+def _unseen_evidence(
+    columns: Sequence[tuple[np.ndarray, str, int]], bad: np.ndarray, settings: ScorecardSettings
+) -> np.ndarray:
+    """Return each row's weights of evidence by ranges that were cut without it.
+
+    Ranges flatter the rows they were cut by, and those of noise the most. Regressed on evidence
+    from other rows, noise gets no weight.
+    """
+    found = np.empty((len(bad), len(columns)))
+    folds = StratifiedKFold(settings.folds, shuffle=True, random_state=0)
+    for train, test in folds.split(bad, bad):
+        for place, (column, name, sign) in enumerate(columns):
+            cut = _binned(column[train], bad[train], name, sign, settings)
+            found[test, place] = cut.weights[_places(column[test], cut.edges)]
+    return found
+
+
 def _regressed(
-    binned: list[_Binned], bad: np.ndarray, settings: ScorecardSettings
-) -> tuple[list[_Binned], np.ndarray, float]:
-    """Weigh the features, dropping any whose weight would turn its own evidence around."""
-    while binned:
-        evidence = np.column_stack([b.weights[b.place] for b in binned])
-        model = LogisticRegression(C=settings.regularisation, max_iter=1000).fit(evidence, bad)
+    evidence: np.ndarray, kept: list[int], bad: np.ndarray, settings: ScorecardSettings
+) -> tuple[list[int], np.ndarray, float]:
+    """Weigh the features, dropping one after the other whose weight says next to nothing.
+
+    A weight below zero would turn a feature's own evidence around.
+    """
+    while kept:
+        model = LogisticRegression(C=settings.regularisation, max_iter=1000)
+        model.fit(evidence[:, kept], bad)
         slopes = model.coef_[0]
-        if (slopes > 0).all():
-            return binned, slopes, float(model.intercept_[0])
         worst = int(slopes.argmin())
-        binned = [b for number, b in enumerate(binned) if number != worst]
+        if slopes[worst] >= settings.least_slope:
+            return kept, slopes, float(model.intercept_[0])
+        kept = [place for number, place in enumerate(kept) if number != worst]
     return [], np.empty(0), float(np.log(bad.mean() / (1 - bad.mean())))
 
 

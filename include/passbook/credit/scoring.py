@@ -118,5 +118,5 @@ def _reasons(
     parts: np.ndarray, adverse: np.ndarray, names: tuple[str, ...], count: int
 ) -> pa.ListArray:
     place, filled = reasons.choose(parts, adverse, count)
-    labels = [feature(name).english for name in names]
-    return reasons.in_words(place, filled, adverse, reasons.english(labels))
+    phrases = reasons.bilingual([feature(name) for name in names])
+    return reasons.in_words(place, filled, adverse, phrases)

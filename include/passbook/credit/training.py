@@ -172,7 +172,9 @@ def judge(log_odds: np.ndarray, sample: Sample, scale: IndexScale) -> dict[str, 
     fairness = audit(sample.protected, index >= scale.base, sample.defaulted, probability)
     ratios = {f"approval_ratio_{name}": found["approval_ratio"] for name, found in fairness.items()}
     return {
-        "out_of_time": evaluation.risk_metrics(probability, sample.defaulted) | ratios,
+        "out_of_time": evaluation.risk_metrics(probability, sample.defaulted)
+        | ratios
+        | {"approval_ratio": min(ratios.values(), default=1.0)},
         "reliability": reliability(probability, sample.defaulted),
         "lift": evaluation.lift_table(log_odds, sample.defaulted),
         "bands": band_table(index, sample.defaulted),

@@ -26,6 +26,7 @@ from passbook.segments import SegmentModel
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.segments.number_of_clusters import SILHOUETTE_ROWS, silhouette
 from passbook.steps import recommend_products, score_credit, segment_customers
+from passbook.steps.output_drift import measure_output
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -76,7 +77,7 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
         for model in models:
             champion = _champion_before(stage, model)
             if champion is not None:
-                found = _measure(stage.week, model, champion)
+                found = _measure(stage, model, champion)
                 measured.append(found)
                 if found.drifted:
                     worst = found.worst
@@ -205,22 +206,22 @@ def drift_features(week: Week, model: str) -> Iterator[pa.Table]:
         yield week.table("customer", RECOMMEND_FEATURES)
 
 
-def _measure(week: Week, model: str, champion: Artifact) -> Measured:
+def _measure(stage: Stage, model: str, champion: Artifact) -> Measured:
+    week, settings = stage.week, stage.settings
     reference = drift.from_json(champion.files[REFERENCE_FILE])
     current: dict[str, Histogram] = {}
     for table in drift_features(week, model):
         bins = {name: reference[name] for name in table.column_names if name in reference}
-        batches = table.to_batches(max_chunksize=week.settings.block_rows)
-        current |= drift.count(bins, batches, threads=week.settings.threads)
-    return Measured(
-        model,
-        drift.compare(
-            reference,
-            current,
-            threshold=week.settings.drift_psi_threshold,
-            minimum_rows=week.settings.drift_minimum_rows,
-        ),
+        batches = table.to_batches(max_chunksize=settings.block_rows)
+        current |= drift.count(bins, batches, threads=settings.threads)
+    features = drift.compare(
+        reference,
+        current,
+        threshold=settings.drift_psi_threshold,
+        minimum_rows=settings.drift_minimum_rows,
     )
+    output = measure_output(stage.mart, model, champion.base_date, stage.base_date, settings)
+    return Measured(model, features if output is None else [*features, output])
 
 
 def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
@@ -312,7 +313,13 @@ def _judge(stage: Stage, challenger: Challenger, champion: Mapping[str, float] |
     )
     ledger.record_model_version(stage.mart, stage.fence, version)
     before = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
-    decision = decide(model, challenger.metrics, champion or (before.metrics if before else None))
+    approved = challenger.parameters.get(score_credit.FAIRNESS_APPROVAL)
+    decision = decide(
+        model,
+        challenger.metrics,
+        champion or (before.metrics if before else None),
+        waived=("approval_ratio",) if approved else (),
+    )
     ledger.record_promotion(
         stage.mart,
         stage.fence,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 STYLE_MODEL = "credit.style"
 DEFAULT_MODEL = "credit.default"
+FAIRNESS_APPROVAL = "fairness_approval"
+"""Parameter of a model whose unequal approvals a named person has accepted."""
 AUDITED = ("sex", "age_band")
 """Protected attributes that fairness is measured by."""
 
@@ -92,6 +96,8 @@ def _train(week: Week) -> list[Challenger]:
     )
     style, trained_style = train_style(earlier, later, names, week.settings.seed)
     trained_default = train_default(earlier, later, names, style, _plan(week.settings))
+    if week.settings.credit_fairness_approval:
+        trained_default.parameters[FAIRNESS_APPROVAL] = week.settings.credit_fairness_approval
     return [
         _challenger(STYLE_MODEL, trained_style, week.base_date),
         _challenger(DEFAULT_MODEL, trained_default, week.base_date),
@@ -113,21 +119,39 @@ def work(stage: Stage) -> dict[str, Any]:
     models = CreditModels.from_files(artifacts[STYLE_MODEL].files, artifacts[DEFAULT_MODEL].files)
     table = read_features(week)
     (publication,) = stage.publish(
-        {"credit_score": score(table, models, week.base_date, week.settings.block_rows)},
+        {
+            "credit_score": score(
+                table,
+                models,
+                week.base_date,
+                block_rows=week.settings.block_rows,
+                threads=week.settings.threads,
+            )
+        },
         inputs=_inputs(week, artifacts),
     )
     return {"table": "credit_score", "rows": publication.rows, "sha256": publication.sha256}
 
 
 def score(
-    table: pa.Table, models: CreditModels, base_date: date, block_rows: int
+    table: pa.Table, models: CreditModels, base_date: date, *, block_rows: int, threads: int
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of ``mart.credit_score`` in blocks, in the order of `table`."""
     schema = MART_TABLES["credit_score"].schema
-    for batch in table.to_batches(max_chunksize=block_rows):
-        scored = scoring.score_block(batch, models)
-        dates = pa.repeat(pa.scalar(base_date, pa.date32()), scored.num_rows)
-        yield pa.record_batch([dates, *scored.columns], schema=schema)
+
+    def scored(batch: pa.RecordBatch) -> pa.RecordBatch:
+        found = scoring.score_block(batch, models)
+        dates = pa.repeat(pa.scalar(base_date, pa.date32()), found.num_rows)
+        return pa.record_batch([dates, *found.columns], schema=schema)
+
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[pa.RecordBatch]] = deque()
+        for batch in table.to_batches(max_chunksize=block_rows):
+            ahead.append(pool.submit(scored, batch))
+            if len(ahead) > threads:  # no more blocks in memory than are worked on
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def _outcomes(week: Week, at: date) -> pa.Table:
