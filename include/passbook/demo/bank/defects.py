@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from passbook.demo.bank.simulation import MANIFEST, read_manifest
+from passbook.demo.bank.simulation import read_manifest, write_manifest
 from passbook.demo.bank.source_tables import SOURCE_TABLES
 
 DEFECT_ROWS: Final = 25
@@ -22,9 +21,8 @@ def inject(defect: str, folder: Path) -> None:
     """Put one of `DEFECTS` into the demo bank written in `folder`, and note it in its manifest."""
     _INJECTORS[defect](folder)
     manifest = read_manifest(folder)
-    manifest["defects"] = [*manifest.get("defects", []), defect]
-    text = json.dumps(manifest, ensure_ascii=False, indent=1)
-    (folder / "truth" / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    manifest["defects"] = [*(manifest["defects"] or ()), defect]
+    write_manifest(folder, manifest)
 
 
 def _some(folder: Path, table: str) -> pa.Table:
