@@ -44,11 +44,14 @@ class RunNotes:
         self._note(dag_run)
 
     def _note(self, run: Any) -> None:
+        from sqlalchemy.orm import object_session
+
         from passbook.base_date import base_date_of_run
         from passbook.contracts import STAGES
         from passbook.run_notes import read_note
 
-        if run.dag_id not in STAGES:
+        # `dag.test()` reports a run that no session keeps any more: nothing to write a note to.
+        if run.dag_id not in STAGES or object_session(run) is None:
             return
         base_date = base_date_of_run(
             run_type=str(getattr(run.run_type, "value", run.run_type)),
