@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from passbook.errors import InputError, TooFewCustomersError
 from passbook.segments import KPrototypes
+from passbook.segments.k_prototypes_kernels import ROWS_OF_A_THREAD
 from segments.planted import mixed_rows
 
 
@@ -68,13 +69,13 @@ def test_recovers_planted_groups() -> None:
 
 @pytest.mark.parametrize("init", ["huang", "k-means++"])
 def test_the_same_for_any_number_of_threads(init: str) -> None:
-    X, codes, _ = mixed_rows(20_000, 7, seed=2, apart=0.5)
+    X, codes, _ = mixed_rows(3 * ROWS_OF_A_THREAD, 7, seed=2, apart=0.5)
     threads = numba.get_num_threads()
     fits = []
     try:
         for count in {1, threads}:
             numba.set_num_threads(count)
-            model = KPrototypes(7, init=init, random_state=3, max_iter=20)
+            model = KPrototypes(7, init=init, random_state=3, max_iter=6)
             fits.append(model.fit(X, codes))
     finally:
         numba.set_num_threads(threads)

@@ -98,16 +98,8 @@ class KPrototypes(BaseEstimator):  # type: ignore[misc]
             raise InputError("Category codes must be 0 or larger; give missing values a code.")
         self._check_parameters(len(X))
         self.gamma_ = _gamma(self.gamma, X, codes.shape[1])
-        rows = _Rows.of(X, codes)
-        seeds = np.random.SeedSequence(self.random_state).spawn(self.n_init)
-        starts = seeds[:1] if isinstance(self.init, tuple) else seeds
-        best: _Solution | None = None
-        for seed in starts:
-            start = self._start(X, codes, np.random.default_rng(seed))
-            solution = _lloyd(rows, start, self.gamma_, self.max_iter)
-            if best is None or solution.cost < best.cost:
-                best = solution
-        assert best is not None  # noqa: S101 - n_init was checked
+        with kernels.threads_for(len(X)):
+            best = self._best_of_starts(X, codes)
         self.numeric_centroids_, self.categorical_modes_ = best.prototypes
         self.labels_, self.cost_, self.n_iter_ = best.labels, best.cost, best.iterations
         self.n_features_in_ = X.shape[1] + codes.shape[1]
@@ -135,6 +127,17 @@ class KPrototypes(BaseEstimator):  # type: ignore[misc]
             raise InputError(f"init is one of {', '.join(_DRAWS)}, or a pair of arrays.")
         if rows < self.n_clusters:
             raise TooFewCustomersError(f"{rows} rows cannot form {self.n_clusters} clusters.")
+
+    def _best_of_starts(self, X: npt.NDArray[np.float32], codes: npt.NDArray[Any]) -> _Solution:
+        rows = _Rows.of(X, codes)
+        seeds = np.random.SeedSequence(self.random_state).spawn(self.n_init)
+        starts = seeds[:1] if isinstance(self.init, tuple) else seeds
+        solutions = (
+            _lloyd(rows, self._start(X, codes, np.random.default_rng(seed)), self.gamma_,
+                   self.max_iter)
+            for seed in starts
+        )  # fmt: skip
+        return min(solutions, key=lambda solution: solution.cost)
 
     def _start(
         self, X: npt.NDArray[np.float32], codes: npt.NDArray[Any], rng: np.random.Generator
@@ -164,8 +167,9 @@ def two_nearest(
     centroids, modes = prototypes
     known = modes.max(initial=0)
     seen = np.where((codes < 0) | (codes > known), known + 1, codes)
-    tiled = kernels.in_tiles(X), kernels.in_tiles(_narrow(seen, known + 1))
-    kernels.two_nearest(*tiled, centroids, modes.astype(np.int32), gamma, labels, distances)
+    with kernels.threads_for(len(X)):
+        tiled = kernels.in_tiles(X), kernels.in_tiles(_narrow(seen, known + 1))
+        kernels.two_nearest(*tiled, centroids, modes.astype(np.int32), gamma, labels, distances)
     return labels, distances
 
 

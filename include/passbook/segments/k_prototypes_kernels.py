@@ -11,14 +11,30 @@ number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
 TILE: Final = 256
 SLICES: Final = 128
+ROWS_OF_A_THREAD: Final = 50_000
+
+
+@contextmanager
+def threads_for(rows: int) -> Iterator[None]:
+    """Let the kernels use as many threads as so many rows keep busy; few rows are done sooner than
+    a second thread wakes up."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(before, 1 + rows // ROWS_OF_A_THREAD))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def slice_bounds(tiles: int) -> npt.NDArray[np.int64]:
@@ -45,17 +61,20 @@ def _tile_distances(X, codes, i, centroid, mode, gamma, distance):  # type: igno
     p = X.shape[1]
     for t in range(TILE):
         distance[t] = 0
-    for j in range(0, p - p % 2, 2):
-        first, second = centroid[j], centroid[j + 1]
+    # Four features at a time, so that the sums are loaded and stored a quarter as often.
+    for j in range(0, p - p % 4, 4):
+        c0, c1, c2, c3 = centroid[j], centroid[j + 1], centroid[j + 2], centroid[j + 3]
         for t in range(TILE):
-            a = X[i, j, t] - first
-            b = X[i, j + 1, t] - second
-            distance[t] += a * a + b * b
-    if p % 2:
-        last = centroid[p - 1]
+            d0 = X[i, j, t] - c0
+            d1 = X[i, j + 1, t] - c1
+            d2 = X[i, j + 2, t] - c2
+            d3 = X[i, j + 3, t] - c3
+            distance[t] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+    for j in range(p - p % 4, p):
+        last = centroid[j]
         for t in range(TILE):
-            a = X[i, p - 1, t] - last
-            distance[t] += a * a
+            d0 = X[i, j, t] - last
+            distance[t] += d0 * d0
     for j in range(codes.shape[1]):
         code, weight = mode[j], gamma[j]
         for t in range(TILE):
@@ -63,21 +82,24 @@ def _tile_distances(X, codes, i, centroid, mode, gamma, distance):  # type: igno
 
 
 @njit(cache=True, boundscheck=False)
-def _move_row(X, codes, i, t, old, new, first_code, sizes, sums, counts):  # type: ignore[no-untyped-def]  # noqa: PLR0917
-    """Take row t of tile i out of prototype `old` (negative: none) and add it to `new`."""
-    sizes[new] += 1
-    if old >= 0:
-        sizes[old] -= 1
+def _move_rows(X, codes, i, rows, old, new, first_code, sizes, sums, counts):  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Take rows of tile i out of their prototypes (negative: none) and add them to the new ones."""
+    for r in range(rows.shape[0]):
+        sizes[new[r]] += 1
+        if old[r] >= 0:
+            sizes[old[r]] -= 1
     for j in range(X.shape[1]):
-        x = X[i, j, t]
-        sums[new, j] += x
-        if old >= 0:
-            sums[old, j] -= x
+        for r in range(rows.shape[0]):
+            x = X[i, j, rows[r]]
+            sums[new[r], j] += x
+            if old[r] >= 0:
+                sums[old[r], j] -= x
     for j in range(codes.shape[1]):
-        c = first_code[j] + codes[i, j, t]
-        counts[new, c] += 1
-        if old >= 0:
-            counts[old, c] -= 1
+        for r in range(rows.shape[0]):
+            code = first_code[j] + codes[i, j, rows[r]]
+            counts[new[r], code] += 1
+            if old[r] >= 0:
+                counts[old[r], code] -= 1
 
 
 @njit(parallel=True, cache=True, boundscheck=False)
@@ -97,6 +119,10 @@ def lloyd_pass(  # type: ignore[no-untyped-def]  # noqa: PLR0917
         distance = np.empty(TILE, np.float32)
         best = np.empty(TILE, np.float32)
         nearest = np.empty(TILE, np.int32)
+        rows = np.empty(TILE, np.int64)
+        old = np.empty(TILE, np.int32)
+        new = np.empty(TILE, np.int32)
+        slice_changed, slice_cost = 0, 0.0
         for i in range(bounds[s], bounds[s + 1]):
             for t in range(TILE):
                 best[t] = np.inf
@@ -107,15 +133,22 @@ def lloyd_pass(  # type: ignore[no-untyped-def]  # noqa: PLR0917
                     if distance[t] < best[t]:
                         best[t] = distance[t]
                         nearest[t] = c
+            moved = 0
             for t in range(min(TILE, labels.shape[0] - i * TILE)):
                 row = i * TILE + t
-                cost[s] += best[t]
+                slice_cost += best[t]
                 distances[row] = best[t]
-                old, new = labels[row], nearest[t]
-                if new != old:
-                    changed[s] += 1
-                    labels[row] = new
-                    _move_row(X, codes, i, t, old, new, first_code, sizes[s], sums[s], counts[s])
+                if nearest[t] != labels[row]:
+                    rows[moved], old[moved], new[moved] = t, labels[row], nearest[t]
+                    labels[row] = nearest[t]
+                    moved += 1
+            slice_changed += moved
+            if moved:
+                _move_rows(
+                    X, codes, i, rows[:moved], old[:moved], new[:moved], first_code,
+                    sizes[s], sums[s], counts[s],
+                )  # fmt: skip
+        changed[s], cost[s] = slice_changed, slice_cost
     return changed, cost
 
 
