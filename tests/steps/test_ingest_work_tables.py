@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -238,6 +238,33 @@ class TestOnRealServers:
         assert "product rows.not_empty" in str(caught.value)
         assert "고객" not in caplog.text + str(caught.value)
         assert broken(loader, SUNDAY_BEFORE) == EXPECTED
+
+    def test_the_weeks_before_are_read_from_the_ledger(
+        self, bank: Bank, loader: Connection
+    ) -> None:
+        at = date(2021, 12, 5)
+        for weeks, rows, verdict in (
+            (1, 40, "pass"),
+            (2, 60, "pass"),
+            (3, 9, "reject"),
+            (9, 1, "pass"),
+        ):
+            day = at - timedelta(weeks=weeks)
+            fence = ledger.begin_stage(loader, STAGES[0], day, "test")
+            built = ingest.Built(ingest.Partition("customer", day), rows, 1, 1.0, f"hash{weeks}")
+            earlier = ingest.Built(ingest.Partition("customer", date(2021, 6, 6)), 5, 1, 1.0, "x")
+            ledger.append(loader, fence, "work_table", ingest.built_rows(day, [built, earlier]))
+            ledger.record_verdict(loader, fence, verdict)
+        history = ingest.read_history(stage_at(bank, loader, at))
+        assert history.rows == {"customer": [60, 40]}
+        assert history.last == {"customer": "hash1"}
+        again = ingest.Built(ingest.Partition("customer", at), 40, 1, 1.0, "hash1")
+        (copied,) = ingest.find_copies([again], at, history)
+        assert (copied.rule.name, copied.unexpected, copied.passed) == (
+            "rows.not_a_copy",
+            40,
+            False,
+        )
 
     def test_wrong_columns_are_e103_all_at_once_and_nothing_is_built(
         self, bank: Bank, loader: Connection

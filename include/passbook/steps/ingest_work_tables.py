@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -32,6 +32,7 @@ from passbook.quality import rules
 from passbook.quality.expectations import Finding, validate
 from passbook.quality.figures import figures_sql, partition_sql
 from passbook.quality.fingerprint import fingerprint
+from passbook.quality.history import WEEKS, History, copy_rule, is_copy, row_rules
 from passbook.source_template import HIVE_TYPES
 from passbook.steps.check_source import select_faults
 from passbook.warehouse import iter_unchecked
@@ -49,6 +50,9 @@ Result = TypeVar("Result")
 STAGE: Final = "ingest_work_tables"
 OBSERVED: Final = ("customer", "deposit_profile", "insurance_profile", "behaviour")
 """Work tables that the credit models also read as of the observation dates."""
+
+
+NO_HISTORY: Final = History()
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,8 @@ def work(stage: Stage) -> dict[str, Any]:
     partitions += missing_observations(stage)
     built = build(week, partitions)
     ledger.append(stage.mart, stage.fence, "work_table", built_rows(week.base_date, built))
-    findings = check(week)
+    history = read_history(stage)
+    findings = check(week, history) + find_copies(built, week.base_date, history)
     ledger.append(stage.mart, stage.fence, "quality_result", result_rows(week.base_date, findings))
     judge(findings)
     return {
@@ -265,12 +270,15 @@ def _build_one(week: Week, hive: Hive, partition: Partition) -> Built:
     return Built(partition, rows, size, seconds, digest)
 
 
-def check(week: Week) -> list[Finding]:
+def check(week: Week, history: History = NO_HISTORY) -> list[Finding]:
     """Count every rule of every work table inside Hive, one scan a table, and run the suites."""
     database, at = week.settings.work_database, f"DATE '{week.base_date}'"
     source = week.source
     asked = {
-        table: rules.rules_of(table, at, source.tables, source.empty_columns(table))
+        table: [
+            *rules.rules_of(table, at, source.tables, source.empty_columns(table)),
+            *row_rules(table, history),
+        ]
         for table in source.tables
     }
     figures = f"quality_{week.base_date:%Y%m%d}"
@@ -283,6 +291,51 @@ def check(week: Week) -> list[Finding]:
         return validate(week.hive.sqlalchemy_url(database), figures, asked)
     finally:
         week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
+
+
+def find_copies(built: Sequence[Built], base_date: date, history: History) -> list[Finding]:
+    """Compare each table's content with last week's."""
+    return [
+        Finding(
+            b.partition.table,
+            copy_rule(b.partition.table),
+            b.rows,
+            b.rows if (same := is_copy(b.partition.table, b.fingerprint, history)) else 0,
+            not same,
+        )
+        for b in built
+        if b.partition.at == base_date and b.partition.table in history.last
+    ]
+
+
+def read_history(stage: Stage) -> History:
+    """Return what the ledger keeps of the weeks before, of those that passed."""
+    from passbook import ledger  # noqa: PLC0415
+
+    rows: dict[str, list[int]] = {}
+    last: dict[str, str] = {}
+    for weeks in range(WEEKS, 0, -1):
+        at = stage.base_date - timedelta(weeks=weeks)
+        verdict = ledger.latest_verdict(stage.mart, STAGE, at)
+        if verdict is None or verdict.verdict != "pass":
+            continue
+        for table, count, digest in _built_then(stage, at):
+            rows.setdefault(table, []).append(count)
+            if weeks == 1:
+                last[table] = digest
+    return History(rows, last)
+
+
+def _built_then(stage: Stage, at: date) -> list[tuple[str, int, str]]:
+    with stage.mart.cursor() as cursor:
+        cursor.execute(
+            "SELECT work_table, rows, fingerprint FROM ops.work_table"
+            " WHERE base_date = %s AND partition_date = base_date",
+            (at,),
+        )
+        found = cursor.fetchall()
+    stage.mart.commit()
+    return found
 
 
 def judge(findings: Sequence[Finding]) -> None:
