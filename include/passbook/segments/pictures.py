@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 BLUE, ORANGE, GREEN, GREY = "#2b6cb0", "#c05621", "#2f855a", "#a0aec0"
-_STYLE: Final = {"svg.hashsalt": "passbook", "svg.fonttype": "path", "font.size": 9.0}
+_STYLE: Final[Any] = {"svg.hashsalt": "passbook", "svg.fonttype": "path", "font.size": 9.0}
 
 Trials = Sequence[Mapping[str, Any]]
 """One mapping a k: ``clusters`` and a trial's metrics."""
@@ -148,16 +148,17 @@ def _stack(
     for segment, height in heights.items():
         tops[segment] = top
         axes.plot([x, x], [top, top + height], color="black", linewidth=3, solid_capstyle="butt")
-        side = {"ha": "right"} if x == 0 else {"ha": "left"}
-        axes.text(x + (0.03 if x else -0.03), top + height / 2, _label(segment, names),
-                  va="center", size=7, **side)  # fmt: skip
+        place = x + (0.03 if x else -0.03), top + height / 2
+        side = "left" if x else "right"
+        axes.text(*place, _label(segment, names), ha=side, va="center", size=7)
         top += height + 0.02
     return tops
 
 
 def _band(axes: Axes, left: float, right: float, height: float, *, moved: bool) -> None:
-    corners = [(0, left), (0.5, left), (0.5, right), (1, right), (1, right + height),
-               (0.5, right + height), (0.5, left + height), (0, left + height), (0, left)]  # fmt: skip
+    top = [(0, left), (0.5, left), (0.5, right), (1, right)]
+    bottom = [(x, y + height) for x, y in reversed(top)]
+    corners = [*top, *bottom, (0, left)]
     codes = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
     color = ORANGE if moved else GREY
     axes.add_patch(PathPatch(Path(corners, codes), facecolor=color, alpha=0.5, linewidth=0))
