@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     block_rows: int = Field(250_000, ge=1, description="Rows of a block.")
     drift_psi_threshold: float = Field(0.2, gt=0, description="PSI that requests a retrain.")
     drift_minimum_rows: int = Field(500, ge=1, description="Fewer rows are never called drift.")
+    retrain_weeks: int | None = Field(
+        None, ge=1, description="Age of a champion, weeks, that requests a retrain without drift."
+    )
     segment_minimum_customers: int = Field(
         200, ge=2, description="Fewest customers to cluster, or to give a segment a model."
     )

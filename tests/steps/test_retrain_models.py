@@ -257,3 +257,14 @@ def test_the_form_can_force_a_retrain(weeks: list[Week], loader: Connection) -> 
     due = retrain_models.measure_drift(stage, force=True)["due"]
     assert set(due) == {"segments", "recommend"}
     assert all(reason.startswith("forced") for reason in due.values())
+
+
+@pytest.mark.parametrize(("age", "due"), [(1, {"segments", "recommend"}), (2, set())])
+def test_an_old_champion_is_due_without_drift(
+    ran: dict[str, Ran], weeks: list[Week], loader: Connection, age: int, due: set[str]
+) -> None:
+    assert ran["first"].outcome["promoted"]
+    settings = weeks[1].settings.model_copy(update={"retrain_weeks": age})
+    fence = ledger.begin_stage(loader, "retrain_models", weeks[1].base_date, "old")
+    stage = Stage(weeks[1], loader, fence, settings)
+    assert set(retrain_models.measure_drift(stage)["due"]) == due

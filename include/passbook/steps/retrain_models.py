@@ -82,6 +82,8 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
                 if found.drifted:
                     worst = found.worst
                     reasons.append(f"{model} drifted: PSI {worst.psi:.2f} in {worst.feature}")
+                elif _too_old(stage, champion):
+                    reasons.append(f"{model} is of {champion.base_date}")
             elif model not in hopeless:
                 reasons.append(f"{model} has no champion")
         if reasons:
@@ -204,6 +206,11 @@ def drift_features(week: Week, model: str) -> Iterator[pa.Table]:
         family = rest.rpartition(".")[2]
         yield week.table(f"{family}_holding", ["product_code"])
         yield week.table("customer", RECOMMEND_FEATURES)
+
+
+def _too_old(stage: Stage, champion: Artifact) -> bool:
+    weeks = stage.settings.retrain_weeks
+    return weeks is not None and stage.base_date - champion.base_date >= timedelta(weeks=weeks)
 
 
 def _measure(stage: Stage, model: str, champion: Artifact) -> Measured:
