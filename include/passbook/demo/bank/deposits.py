@@ -31,9 +31,9 @@ def dates(days: NDArray[np.int32]) -> pa.Array:
     return pa.array(days.astype(np.int32), mask=days == NEVER).cast(pa.date32())
 
 
-def named(ids: pa.Array, index: NDArray[np.int32]) -> pa.DictionaryArray:
-    """Return `ids` at `index` as a dictionary array: a block's ids are written once a row group."""
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), ids)
+def named(names: pa.Array, index: NDArray[np.int32]) -> pa.Array:
+    """Return `names` at `index`."""
+    return names.take(pa.array(index))
 
 
 @dataclass(frozen=True)
