@@ -19,13 +19,13 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from credit.planted import PlantedBank, planted_bank
-from passbook import artifacts, hive, ledger, mart
+from passbook import artifacts, cli, hive, ledger, mart
 from passbook.base_date import observation_dates
 from passbook.contracts import STYLES, WORK_TABLES
-from passbook.errors import FutureRowError, NoChampionError
-from passbook.settings import Settings
+from passbook.errors import ArtifactError, FutureRowError, InputError, NoChampionError
+from passbook.settings import Settings, load
 from passbook.sources import Source
-from passbook.steps import score_credit
+from passbook.steps import credit_in_force, score_credit
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
@@ -211,6 +211,63 @@ def test_index_follows_the_planted_risk(
     bank = banks[BASE_DATE]
     index = [found[name] for name in bank.tables["customer"]["customer_id"].to_pylist()]
     assert np.corrcoef(index, bank.log_odds)[0, 1] < -0.7
+
+
+def test_explanation_adds_up_to_what_was_published(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> None:
+    assert published
+    in_force = credit_in_force.find(loader, week.settings.artifacts, None)
+    assert in_force.base_date == BASE_DATE
+    rows = _rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score LIMIT 1")
+    for customer, index in rows:
+        found = credit_in_force.explain_customer(week, in_force, str(customer))
+        assert found.start + sum(line.points for line in found.lines) == found.points
+        assert found.score["credit_index"] == index
+        assert in_force.default.version in found.to_text()
+    with pytest.raises(InputError, match="E803") as unknown:
+        credit_in_force.explain_customer(week, in_force, "C-UNKNOWN-1")
+    assert "C-UNKNOWN-1" not in str(unknown.value)
+
+
+def test_altered_model_file_is_refused_and_the_week_stays(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> None:
+    assert published
+    before = _rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score")
+    (folder,) = (week.settings.artifacts / "credit.default").iterdir()
+    file = folder / "scorecard.json"
+    content = file.read_bytes()
+    file.write_bytes(content[:-20])
+    with pytest.raises(ArtifactError, match="E602"):
+        score_credit.work(_stage(week, loader))
+    file.write_bytes(content)
+    assert _rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score") == before
+
+
+def test_commands_show_sql_and_card(
+    published: list[dict[str, object]],
+    week: Week,
+    loader: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert published
+    address = f"postgresql://{loader.info.user}:{loader.info.password}@"
+    address += f"{loader.info.host}:{loader.info.port}/{loader.info.dbname}"
+    monkeypatch.setenv("PASSBOOK_HOME", str(week.settings.home))
+    monkeypatch.setenv("PASSBOOK_SOURCE", SOURCE)
+    monkeypatch.setenv("PASSBOOK_MART_URL", address)
+    load.cache_clear()
+    try:
+        assert cli.main(["credit", "sql", "--relation", "my_features"]) == 0
+        assert "FROM my_features" in capsys.readouterr().out
+        assert cli.main(["credit", "card", "--base-date", str(BASE_DATE)]) == 0
+        assert "## Fairness by age band" in capsys.readouterr().out
+        assert cli.main(["credit", "card", "--base-date", "2022-12-05"]) == 1
+        assert "E802" in capsys.readouterr().err
+    finally:
+        load.cache_clear()
 
 
 def test_source_without_credit_has_nothing_to_do(week: Week, loader: Connection) -> None:

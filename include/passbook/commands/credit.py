@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from passbook import settings
 from passbook.base_date import parse_base_date
+
+if TYPE_CHECKING:
+    from passbook.steps.credit_in_force import InForce
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     writing.set_defaults(action=write_sql)
     card = actions.add_parser("card", help="Write the model card of the version in force.")
-    card.add_argument("--output", type=Path, help="A file; else it goes to the terminal.")
+    card.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="Where to write it with its pictures; else the terminal.",
+    )
     card.set_defaults(action=write_card)
     for action in (explaining, writing, card):
         action.add_argument(
@@ -40,7 +50,9 @@ def explain(arguments: argparse.Namespace) -> int:
     from passbook.steps import credit_in_force, stage  # noqa: PLC0415
 
     with credit_in_force.connected() as connection:
-        in_force = credit_in_force.find(connection, _base_date(arguments))
+        in_force = credit_in_force.find(
+            connection, settings.load().artifacts, _base_date(arguments)
+        )
         with stage.open_week(settings.load(), connection, in_force.base_date) as week:
             found = credit_in_force.explain_customer(week, in_force, arguments.customer)
     print(found.to_text())
@@ -54,26 +66,48 @@ def write_sql(arguments: argparse.Namespace) -> int:
     from passbook.steps import credit_in_force  # noqa: PLC0415
 
     with credit_in_force.connected() as connection:
-        artifact = credit_in_force.find(connection, _base_date(arguments)).default
+        artifact = credit_in_force.find(
+            connection, settings.load().artifacts, _base_date(arguments)
+        ).default
     print(f"-- Scorecard of {artifact.model} {artifact.version}")
     print(render(Scorecard.from_files(artifact.files), arguments.relation), end="")
     return 0
 
 
 def write_card(arguments: argparse.Namespace) -> int:
-    """Print or write the model card of the version in force."""
+    """Print the model card of the version in force, or write it with its pictures."""
     from passbook.credit.model_card import render  # noqa: PLC0415
     from passbook.steps import credit_in_force  # noqa: PLC0415
 
     with credit_in_force.connected() as connection:
-        in_force = credit_in_force.find(connection, _base_date(arguments))
+        in_force = credit_in_force.find(
+            connection, settings.load().artifacts, _base_date(arguments)
+        )
     text = render(in_force.default.manifest, in_force.default.files)
     if arguments.output is None:
         print(text)
     else:
-        arguments.output.write_text(text, encoding="utf-8")
+        _write_folder(arguments.output, text, in_force)
         print(f"Written: {arguments.output}")
     return 0
+
+
+def _write_folder(folder: Path, text: str, in_force: InForce) -> None:
+    from passbook.credit import pictures  # noqa: PLC0415
+
+    risk = json.loads(in_force.default.files["evaluation.json"])
+    style = json.loads(in_force.style.files["evaluation.json"])
+    drawn = {
+        "calibration-and-lift.svg": pictures.calibration_and_lift(risk[risk["chosen"]]),
+        "styles.svg": pictures.confusion(
+            style["test"][style["chosen"]]["confusion_matrix"], style["styles"]
+        ),
+    }
+    links = "\n".join(f"![{name.removesuffix('.svg')}]({name})" for name in drawn)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in drawn.items():
+        (folder / name).write_bytes(content)
+    (folder / "card.md").write_text(f"{text}\n{links}\n", encoding="utf-8")
 
 
 def _base_date(arguments: argparse.Namespace) -> date | None:

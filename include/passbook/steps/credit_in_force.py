@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -34,8 +35,15 @@ class InForce:
     default: Artifact
 
 
-def find(connection: Connection, base_date: date | None) -> InForce:
+def find(connection: Connection, folder: Path, base_date: date | None) -> InForce:
     """Return the models in force, for the newest published base date when none is given.
+
+    Parameters
+    ----------
+    connection : psycopg2 connection
+    folder : Path
+        Of the source's artifacts.
+    base_date : datetime.date, optional
 
     Raises
     ------
@@ -50,7 +58,7 @@ def find(connection: Connection, base_date: date | None) -> InForce:
         version = ledger.champion(connection, model, day)
         if version is None:
             raise NoChampionError(f"{model} has not been promoted for {day}.")
-        found.append(artifacts.read(settings.load().artifacts, model, version.version))
+        found.append(artifacts.read(folder, model, version.version))
     return InForce(day, *found)
 
 
