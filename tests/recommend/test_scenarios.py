@@ -35,7 +35,7 @@ def test_up_sell_targets_holders_and_learns_from_all_buyers() -> None:
     part, learners, targets = _population(Scenario("up_sell", "deposit"))
     assert targets == ["both", "deposit_only"]
     assert learners == ["both", "deposit_only", "left"]
-    assert part.catalogue.tolist() == [True, True, False, False]
+    assert part.offered.tolist() == [True, True, False, False]
 
 
 def test_cross_sell_targets_holders_of_another_family_who_lack_this_one() -> None:

@@ -35,17 +35,20 @@ def fit_conditional_logit(
     inside = features[open_to]
     mean, scale = inside.mean(axis=0), inside.std(axis=0) + 1e-6
     standard = (features - mean) / scale
+    flat = standard.reshape(-1, width)
     wanted = np.where(open_to, taken, 0.0)
     total = wanted.sum(axis=1, keepdims=True)
 
     def loss(weights: Doubles) -> tuple[float, Doubles]:
-        margin = np.where(open_to, standard @ weights.astype(np.float32), -np.inf)
+        margin = np.where(
+            open_to, (flat @ weights.astype(np.float32)).reshape(open_to.shape), -np.inf
+        )
         margin = margin - margin.max(axis=1, keepdims=True)
         odds = np.exp(margin)
         norm = odds.sum(axis=1, keepdims=True)
         log_likelihood = (wanted * (np.where(open_to, margin, 0.0) - np.log(norm))).sum()
         residual = (wanted - total * odds / norm).astype(np.float32)
-        gradient = np.einsum("ij,ijk->k", residual, standard, dtype=np.float64)
+        gradient = (residual.ravel() @ flat).astype(np.float64)
         penalty = ridge * weights
         return float(-log_likelihood + 0.5 * penalty @ weights), penalty - gradient
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from passbook.recommend.basket_model import NO_SEGMENT, BasketModel
 from passbook.recommend.context import Context
 from passbook.recommend.interactions import Flags, Floats, Interactions
-from passbook.recommend.neighbours import item_cosine, transitions
+from passbook.recommend.neighbours import ease, item_cosine, transitions
 from passbook.recommend.popularity import counts
 from passbook.recommend.purchases import Ints, days_since_epoch
 
@@ -23,70 +23,82 @@ SMOOTHING: Final = 20.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """Counts as of a day, as logarithms of shares.
+    """Counts as of a day, as logarithms of shares among the offered products.
 
     Attributes
     ----------
-    popularity : float32 array of shape (3, products)
-        Log share of buyers ever, of the last 90 and of the last 30 days.
-    followers : BasketModel
-        Transitions: what was acquired after what.
-    next_after : float32 array of shape (products + 1, products)
+    columns : int64 array of shape (offered,)
+        The offered products among all that customers may own.
+    popularity : float32 array of shape (4, offered)
+        Log share of buyers ever, in the last 90 and 30 days, and of first purchases of the family.
+    followers, cosine, ease : BasketModel
+        From all products to the offered ones; `followers` has what was acquired after what.
+    next_after : float32 array of shape (products + 1, offered)
         Log share of what was acquired directly after a product; last row: after nothing.
-    traits : tuple of float32 arrays of shape (codes, products)
+    traits : tuple of float32 arrays of shape (codes, offered)
         By trait, segment first: log share among customers with a code, over the share of all.
-    season : float32 array of shape (13, products)
+    season : float32 array of shape (13, offered)
         Log share in a calendar month over the share of all; row 0 is empty.
-    cosine : BasketModel
     """
 
+    columns: npt.NDArray[np.int64]
     popularity: Floats
     followers: BasketModel
+    cosine: BasketModel
+    ease: BasketModel
     next_after: Floats
     traits: tuple[Floats, ...]
     season: Floats
-    cosine: BasketModel
 
     def features(self, context: Context, month: int) -> Iterator[Floats]:
-        """Yield the features that the first stage weighs, each (customers, products).
+        """Yield the features that the first stage weighs, each (customers, offered).
 
         Parameters
         ----------
         month : int
             Calendar month for which products are ranked.
         """
-        customers = len(context.segment)
-        after = self.followers.score(context)
-        yield np.log(np.maximum(after, 0.0) + np.float32(1e-4))
-        yield np.log(np.maximum(self.cosine.score(context), 0.0) + np.float32(1e-4))
+        shape = (len(context.segment), len(self.columns))
+        yield _log(self.followers.score(context))
+        yield _log(self.cosine.score(context))
+        yield self.ease.score(context)
         yield self.next_after[last_bought(context.baskets)]
         for row in self.popularity:
-            yield np.broadcast_to(row, (customers, len(row)))
+            yield np.broadcast_to(row, shape)
         for table, code in zip(self.traits, _codes(context).T, strict=True):
             yield table[np.where(code < len(table), code, 0)]
-        yield np.broadcast_to(self.season[month], (customers, self.season.shape[1]))
-
-    def on_products(self, place: npt.NDArray[np.int64]) -> Evidence:
-        """Return the evidence over another product list, none where `place` is -1."""
-        known = place >= 0
-
-        def columns(table: Floats) -> Floats:
-            return np.where(known, table[:, place], np.float32(0)).astype(np.float32)
-
-        rows = np.append(place, len(self.next_after) - 1)
-        return Evidence(
-            columns(self.popularity),
-            self.followers.on_products(place),
-            columns(self.next_after[rows]),
-            tuple(columns(table) for table in self.traits),
-            columns(self.season),
-            self.cosine.on_products(place),
-        )
+        yield np.broadcast_to(self.season[month], shape)
 
     @property
     def width(self) -> int:
         """Number of features of the first stage."""
-        return 7 + len(self.traits)
+        return 9 + len(self.traits)
+
+    def on_products(self, place: npt.NDArray[np.int64]) -> Evidence:
+        """Return the evidence over another product list, -1 for a product it has never seen."""
+        position = np.full(len(self.next_after), -1, dtype=np.int64)
+        position[self.columns] = np.arange(len(self.columns))
+        found = position[place]
+        columns = np.flatnonzero(found >= 0)
+        kept = found[columns]
+        rows = np.append(place, len(self.next_after) - 1)
+        next_after = np.where(rows[:, None] >= 0, self.next_after[rows][:, kept], np.float32(0))
+        return Evidence(
+            columns,
+            self.popularity[:, kept],
+            _between(self.followers, place, kept),
+            _between(self.cosine, place, kept),
+            _between(self.ease, place, kept),
+            next_after.astype(np.float32),
+            tuple(table[:, kept] for table in self.traits),
+            self.season[:, kept],
+        )
+
+
+POPULARITY_30D: Final = 6
+POPULARITY_90D: Final = 5
+FOLLOWERS: Final = 0
+"""Places of features that are used by name."""
 
 
 def gather(context: Context, offered: Flags) -> Evidence:
@@ -100,20 +112,51 @@ def gather(context: Context, offered: Flags) -> Evidence:
         Products among which shares are taken.
     """
     train = context.baskets
-    ever = counts(train)
+    every = np.arange(train.shape[1])
+    columns = np.flatnonzero(offered)
     recent = [_bought_within(train, days) for days in RECENT_DAYS]
-    popularity = np.stack([_log_share(c + 1.0, offered) for c in (ever, *recent)])
-    followers = transitions(train)
+    buyers = (counts(train), *recent, _first_purchases(train, offered))
+    popularity = np.stack([_log_share(c[columns] + 1.0) for c in buyers])
     month = _calendar_month(train.first_day)
     codes = _codes(context)[train.rows]
+    inside = offered[train.items]
+    position = np.cumsum(offered) - 1
+    items = position[train.items[inside]]
     return Evidence(
+        columns,
         popularity,
-        followers,
-        _next_after(train, offered),
-        tuple(_lift(train.items, code, offered, train.shape[1]) for code in codes.T),
-        _lift(train.items, month, offered, train.shape[1], codes=13),
-        item_cosine(train),
+        _between(transitions(train), every, columns),
+        _between(item_cosine(train), every, columns),
+        _between(ease(train), every, columns),
+        _next_after(train, columns),
+        tuple(_lift(items, code[inside], len(columns)) for code in codes.T),
+        _lift(items, month[inside], len(columns), codes=13),
     )
+
+
+def _between(
+    model: BasketModel, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> BasketModel:
+    """Return a model from some products (-1: none) to some others."""
+    affinity = np.where(rows[None, :, None] >= 0, model.affinity[:, rows][:, :, columns], 0.0)
+    return replace(
+        model,
+        prior=model.prior[:, columns],
+        affinity=np.ascontiguousarray(affinity, dtype=np.float32),
+    )
+
+
+def _log(score: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(score, 0.0) + np.float32(1e-4)))
+
+
+def _first_purchases(train: Interactions, offered: Flags) -> Floats:
+    """Count each offered product among the first purchases of the family."""
+    inside = offered[train.items]
+    first = np.full(train.shape[0], np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(first, train.rows[inside], train.first_day[inside])
+    opening = inside & (train.first_day == first[train.rows])
+    return np.bincount(train.items[opening], minlength=train.shape[1]).astype(np.float32)
 
 
 def last_bought(baskets: Interactions) -> Ints:
@@ -143,13 +186,14 @@ def _calendar_month(days: Ints) -> Ints:
     return np.asarray(months % 12 + 1, dtype=np.int32)
 
 
-def _log_share(count: npt.NDArray[np.floating], offered: Flags) -> Floats:
-    share = np.where(offered, count, 0.0)
-    total = np.maximum(share.sum(axis=-1, keepdims=True), 1e-12)
-    return np.asarray(np.log(share / total + 1e-9), dtype=np.float32)
+def _log_share(count: npt.NDArray[np.floating]) -> Floats:
+    total = np.maximum(count.sum(axis=-1, keepdims=True), 1e-12)
+    return np.asarray(np.log(count / total + 1e-9), dtype=np.float32)
 
 
-def _next_after(train: Interactions, offered: Flags, smoothing: float = 10.0) -> Floats:
+def _next_after(
+    train: Interactions, columns: npt.NDArray[np.int64], smoothing: float = 10.0
+) -> Floats:
     """Count what was acquired directly after what, on a later day."""
     products = train.shape[1]
     rows = train.rows
@@ -157,21 +201,19 @@ def _next_after(train: Interactions, offered: Flags, smoothing: float = 10.0) ->
     row, item, day = rows[order], train.items[order], train.first_day[order]
     follows = (row[1:] == row[:-1]) & (day[1:] > day[:-1])
     pair = item[:-1][follows].astype(np.int64) * products + item[1:][follows]
-    count = np.bincount(pair, minlength=products * products).reshape(products, products)
-    base = np.where(offered, count.sum(axis=0) + 1e-3 * counts(train), 0.0)
+    every = np.bincount(pair, minlength=products * products).reshape(products, products)
+    count = every[:, columns]
+    base = count.sum(axis=0) + 1e-3 * counts(train)[columns]
     base = base / max(float(base.sum()), 1e-12)
-    with_none = np.vstack([count * offered, np.zeros(products)]) + smoothing * base
-    return _log_share(with_none, offered)
+    return _log_share(np.vstack([count, np.zeros(len(columns))]) + smoothing * base)
 
 
-def _lift(
-    items: Ints, code: Ints, offered: Flags, products: int, codes: int | None = None
-) -> Floats:
+def _lift(items: Ints, code: Ints, products: int, codes: int | None = None) -> Floats:
     """Return log share of products among the purchases of each code, over the share of all."""
     rows = codes or int(code.max(initial=0)) + 1
     cell = code.astype(np.int64) * products + items
-    count = np.bincount(cell, minlength=rows * products).reshape(rows, products) * offered
-    share = np.where(offered, count.sum(axis=0) + 0.1, 0.0)
+    count = np.bincount(cell, minlength=rows * products).reshape(rows, products)
+    share = count.sum(axis=0) + 0.1
     share = share / max(float(share.sum()), 1e-12)
     smoothed = (count + SMOOTHING * share) / (count.sum(axis=1, keepdims=True) + SMOOTHING)
     lift = np.log((smoothed + 1e-9) / (share + 1e-9))

@@ -46,6 +46,7 @@ class RecommendModel:
         arrays = {f"champion_{name}": array for name, array in champion.arrays.items()}
         arrays |= {f"fallback_{name}": array for name, array in fallback.arrays.items()}
         buffer = io.BytesIO()
+        arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
         np.savez(buffer, allow_pickle=False, **arrays)
         files = {
             "model.json": json.dumps(text, ensure_ascii=False, indent=1).encode(),

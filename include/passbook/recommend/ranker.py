@@ -19,11 +19,16 @@ import xgboost as xgb
 from passbook.recommend import basket_kernels
 from passbook.recommend.conditional_logit import Doubles, fit_conditional_logit
 from passbook.recommend.context import Context
-from passbook.recommend.evidence import Evidence, gather
-from passbook.recommend.interactions import Flags, Floats
-from passbook.recommend.popularity import counts
+from passbook.recommend.evidence import (
+    FOLLOWERS,
+    POPULARITY_30D,
+    POPULARITY_90D,
+    Evidence,
+    gather,
+)
+from passbook.recommend.interactions import Floats
 from passbook.recommend.purchases import Ints, days_since_epoch
-from passbook.recommend.ranker_windows import WINDOW_DAYS, Window, windows
+from passbook.recommend.ranker_windows import WINDOW_DAYS, Window, never_bought, windows
 
 if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training
@@ -59,8 +64,6 @@ class Ranker:
         Of the first stage.
     month : int
         Calendar month that is ranked for.
-    known : bool array of shape (products,)
-        Products that the ranker has evidence of; others score minus infinity.
     trees : bytes
         XGBoost's model in UBJSON; empty when the first stage stands alone.
     """
@@ -69,38 +72,37 @@ class Ranker:
     evidence: Evidence
     weights: Doubles
     month: int
-    known: Flags
     trees: bytes
 
     def score(self, context: Context) -> Floats:
         """Return the margins of every product for every customer."""
         features = list(self.evidence.features(context, self.month))
         margin = _weighted(features, self.weights)
-        after = features[0]
+        columns, products = self.evidence.columns, context.baskets.shape[1]
         if self.trees:
-            basket = margin.copy()
-            basket_kernels.mask_owned(context.baskets.indptr, context.baskets.items, basket)
-            best = _best(basket)
+            offered = np.zeros(products, dtype=bool)
+            offered[columns] = True
+            best = _best(np.where(never_bought(context.baskets, offered), margin, -np.inf))
             rows = np.arange(len(best))[:, None]
             inputs = _tree_inputs(features, context, rows, best)
-            start = margin[rows, best]
             booster = xgb.Booster(model_file=bytearray(self.trees))
             refined = booster.inplace_predict(
-                inputs, base_margin=start.ravel(), predict_type="margin"
+                inputs, base_margin=margin[rows, best].ravel(), predict_type="margin"
             )
             margin[rows, best] = refined.reshape(best.shape)
-        margin += after
-        margin[:, ~self.known] = -np.inf
-        return margin
+        scores = np.full((len(margin), products), -np.inf, dtype=np.float32)
+        scores[:, columns] = margin + features[FOLLOWERS]
+        return scores
 
     def leading_owned(self, context: Context, offered: Ints) -> Ints:
         """Return the owned product after which each offered one was acquired most often."""
-        return self.evidence.followers.leading_owned(context, offered)
+        position = np.full(context.baskets.shape[1] + 1, -1, dtype=np.int32)
+        position[self.evidence.columns] = np.arange(len(self.evidence.columns), dtype=np.int32)
+        return self.evidence.followers.leading_owned(context, position[offered])
 
     def on_products(self, place: npt.NDArray[np.int64]) -> Ranker:
         """Return the ranker over another product list, -1 for a product it has never seen."""
-        known = np.where(place >= 0, self.known[place], False)
-        return replace(self, evidence=self.evidence.on_products(place), known=known)
+        return replace(self, evidence=self.evidence.on_products(place))
 
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
         """Return whose segment's shares are among the evidence."""
@@ -123,14 +125,13 @@ def fit_ranker(training: Training) -> Ranker:
             np.concatenate([w.taken for w in past]),
         )
         trees = _grow(past, stacked, weights, training.random_state)
-    known = counts(training.train) > 0
-    return Ranker("ranker", evidence, weights, month, known, trees)
+    return Ranker("ranker", evidence, weights, month, trees)
 
 
 def _default_weights(evidence: Evidence) -> Doubles:
     """Weigh transitions and recent popularity alike where nothing can be learnt."""
     weights = np.zeros(evidence.width)
-    weights[[0, 4]] = 1.0
+    weights[[FOLLOWERS, POPULARITY_90D]] = 1.0
     return weights
 
 
@@ -168,7 +169,7 @@ def _tree_inputs(
         newest[some] = np.minimum.reduceat(age, baskets.indptr[some])
         oldest[some] = np.maximum.reduceat(age, baskets.indptr[some])
     columns = [feature[rows, items] for feature in features]
-    columns.append(columns[4] - columns[3])
+    columns.append(columns[POPULARITY_30D] - columns[POPULARITY_90D])
     columns.extend(np.broadcast_to(v[:, None], items.shape) for v in (owned, newest, oldest))
     return np.stack(columns, axis=2).reshape(-1, len(columns)).astype(np.float32)
 

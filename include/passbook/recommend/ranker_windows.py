@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WINDOW_DAYS: Final = 30
 WINDOWS: Final = 12
-MOST_CUSTOMERS: Final = 2000
+MOST_CUSTOMERS: Final = 1000
 """Customers learnt from in a window; a few weights need no more."""
 
 
@@ -34,9 +34,9 @@ class Window:
     evidence : Evidence
         Counted before the window.
     month : int
-    open_to : bool array of shape (customers, products)
+    open_to : bool array of shape (customers, offered)
         Products on sale that the customer had never bought.
-    taken : float32 array of shape (customers, products)
+    taken : float32 array of shape (customers, offered)
     """
 
     context: Context
@@ -66,6 +66,15 @@ def windows(training: Training) -> Iterator[Window]:
             yield window
 
 
+def never_bought(baskets: Interactions, offered: Flags) -> Flags:
+    """Return which of the offered products each customer never bought, (customers, offered)."""
+    open_to = np.ones((baskets.shape[0], int(offered.sum())), dtype=bool)
+    position = np.cumsum(offered) - 1
+    inside = offered[baskets.items]
+    open_to[baskets.rows[inside], position[baskets.items[inside]]] = False
+    return open_to
+
+
 def _window(training: Training, before: Interactions, number: int) -> Window | None:
     start = days_since_epoch(before.as_of)
     on_sale = training.offered & (training.sale_start <= start + WINDOW_DAYS)
@@ -77,14 +86,14 @@ def _window(training: Training, before: Interactions, number: int) -> Window | N
         rng = np.random.default_rng((training.random_state, number))
         rows = np.sort(rng.choice(rows, MOST_CUSTOMERS, replace=False))
     context = Context(before, training.segment, training.profile)
-    taken = np.zeros((len(rows), before.shape[1]), dtype=np.float32)
+    position = np.cumsum(training.offered) - 1
+    taken = np.zeros((len(rows), int(training.offered.sum())), dtype=np.float32)
     place = np.full(before.shape[0], -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     kept = place[taken_row] >= 0
-    taken[place[taken_row[kept]], taken_item[kept]] = 1.0
+    taken[place[taken_row[kept]], position[taken_item[kept]]] = 1.0
     chosen = context.take(rows)
-    open_to = np.tile(on_sale, (len(rows), 1))
-    open_to[chosen.baskets.rows, chosen.baskets.items] = False
+    open_to = never_bought(chosen.baskets, training.offered) & on_sale[training.offered]
     middle = before.as_of + timedelta(days=WINDOW_DAYS // 2)
     evidence = gather(context, training.offered)
     return Window(chosen, evidence, middle.month, open_to, taken)
@@ -121,9 +130,9 @@ def _leave_one_out(training: Training) -> Window | None:
     rows = baskets.rows[hidden]
     context = Context(baskets.entries(keep), training.segment, training.profile)
     chosen = context.take(rows)
-    taken = np.zeros((len(rows), baskets.shape[1]), dtype=np.float32)
-    taken[np.arange(len(rows)), baskets.items[hidden]] = 1.0
-    open_to = np.tile(training.offered, (len(rows), 1))
-    open_to[chosen.baskets.rows, chosen.baskets.items] = False
+    position = np.cumsum(training.offered) - 1
+    taken = np.zeros((len(rows), int(training.offered.sum())), dtype=np.float32)
+    taken[np.arange(len(rows)), position[baskets.items[hidden]]] = 1.0
+    open_to = never_bought(chosen.baskets, training.offered)
     evidence = gather(context, training.offered)
     return Window(chosen, evidence, baskets.as_of.month, open_to, taken)

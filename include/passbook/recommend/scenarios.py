@@ -69,10 +69,10 @@ def population(
     """
     offered = family_products[scenario.family]
     holds = {f: interactions.customers_who_hold(mask) for f, mask in family_products.items()}
+    joint = np.logical_or.reduce(list(family_products.values()))
     if scenario.kind == "up_sell":
         learners = interactions.customers_who_bought(offered)
-        return Population(learners, holds[scenario.family], offered, offered)
+        return Population(learners, holds[scenario.family], joint, offered)
     families_held = np.sum(list(holds.values()), axis=0)
     targets = (families_held > 0) & ~holds[scenario.family]
-    joint = np.logical_or.reduce(list(family_products.values()))
     return Population((families_held > 1) | targets, targets, joint, offered)

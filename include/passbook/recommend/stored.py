@@ -39,16 +39,16 @@ def stored(model: BasketModel | Ranker) -> Stored:
     if isinstance(model, BasketModel):
         return _stored_basket_model(model)
     evidence = model.evidence
-    arrays = {
+    arrays: dict[str, npt.NDArray[Any]] = {
         "weights": model.weights,
-        "known": model.known,
+        "columns": evidence.columns,
         "popularity": evidence.popularity,
         "next_after": evidence.next_after,
         "season": evidence.season,
     }
     arrays |= {f"trait_{number}": table for number, table in enumerate(evidence.traits)}
     settings: dict[str, Any] = {"name": model.name, "month": model.month}
-    for part in ("followers", "cosine"):
+    for part in ("followers", "cosine", "ease"):
         inner = _stored_basket_model(getattr(evidence, part))
         settings[part] = inner.settings
         arrays |= {f"{part}_{name}": array for name, array in inner.arrays.items()}
@@ -62,16 +62,18 @@ def restored(kept: Stored) -> BasketModel | Ranker:
     arrays = kept.arrays
     traits = sum(name.startswith("trait_") for name in arrays)
     evidence = Evidence(
+        arrays["columns"],
         arrays["popularity"],
         _restored_basket_model(kept.settings["followers"], arrays, "followers_"),
+        _restored_basket_model(kept.settings["cosine"], arrays, "cosine_"),
+        _restored_basket_model(kept.settings["ease"], arrays, "ease_"),
         arrays["next_after"],
         tuple(arrays[f"trait_{number}"] for number in range(traits)),
         arrays["season"],
-        _restored_basket_model(kept.settings["cosine"], arrays, "cosine_"),
     )
     return Ranker(
         kept.settings["name"], evidence, arrays["weights"], kept.settings["month"],
-        arrays["known"], kept.trees,
+        kept.trees,
     )  # fmt: skip
 
 

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pyarrow import csv
+
+from passbook.errors import InputError, NoAcquisitionsError
+from passbook.recommend import leaderboard
+
+START = date(2022, 1, 1)
+
+
+def _purchases(customers: int = 800) -> tuple[pa.Table, pa.Table]:
+    """Product i is followed by i + 1; the second purchase of every tenth customer is the test."""
+    rng = np.random.default_rng(5)
+    first = rng.integers(0, 6, customers)
+    day = rng.integers(0, 200, customers)
+    later = np.where(np.arange(customers) % 10 == 0, 400, day + rng.integers(1, 150, customers))
+
+    def table(keep: np.ndarray) -> pa.Table:
+        rows = np.flatnonzero(keep)
+        return pa.table(
+            {
+                "customer_id": [f"c{r % customers}" for r in rows],
+                "product_code": [f"p{p}" for p in np.concatenate([first, (first + 1) % 6])[rows]],
+                "acquired_on": [
+                    START + timedelta(days=int(d)) for d in np.concatenate([day, later])[rows]
+                ],
+            }
+        )
+
+    is_test = np.concatenate([np.zeros(customers, dtype=bool), later == 400])
+    return table(~is_test), table(is_test)
+
+
+def test_the_planted_order_leads_and_popularity_does_not() -> None:
+    train, test = _purchases()
+    found = leaderboard(train, test).set_index("model")
+    assert {"popularity", "popularity_90d", "als", "ease", "ranker"} <= set(found.index)
+    assert (found["customers"] == 80).all()
+    assert found.loc["ranker", "hr@1"] > 0.9
+    assert found.loc["transitions", "hr@1"] > 0.9
+    assert found.loc["popularity", "hr@1"] < 0.5
+    assert found["champion"].sum() == 1
+    assert found.index[0] == found["champion"].idxmax()
+
+
+def test_the_same_tables_give_the_same_figures() -> None:
+    train, test = _purchases(200)
+    one, other = (leaderboard(t, test).drop(columns="seconds") for t in (train, train.take(
+        pa.array(np.random.default_rng(0).permutation(train.num_rows)))))  # fmt: skip
+    assert one.equals(other)
+
+
+def test_dates_may_be_absent_and_traits_may_be_given() -> None:
+    train, test = (table.drop_columns("acquired_on") for table in _purchases(300))
+    people = pa.table(
+        {
+            "customer_id": [f"c{i}" for i in range(300)],
+            "segment": [i % 2 for i in range(300)],
+            "income": [float(i) for i in range(300)],
+            "sex": ["F" if i % 3 else None for i in range(300)],
+        }
+    )
+    found = leaderboard(train, test, customers=people, k=(1, 2))
+    assert {"hr@2", "ndcg@2"} <= set(found.columns)
+    assert found["mrr"].between(0, 1).all()
+
+
+def test_products_off_sale_are_no_candidates() -> None:
+    train, test = _purchases(300)
+    codes = [f"p{p}" for p in range(6)]
+    ended = pa.table({"product_code": codes, "sale_end": pa.array([START] * 6, pa.date32())})
+    with pytest.raises(NoAcquisitionsError):
+        leaderboard(train, test, products=ended)
+
+
+def test_bad_tables_are_refused() -> None:
+    train, test = _purchases(100)
+    with pytest.raises(InputError, match="train has no column product_code"):
+        leaderboard(train.drop_columns("product_code"), test)
+    with pytest.raises(InputError, match="has acquired_on"):
+        leaderboard(train, test.drop_columns("acquired_on"))
+    with pytest.raises(InputError, match="after the beginning of test"):
+        leaderboard(test, train)
+
+
+def test_on_a_real_insurer_the_ranker_is_not_below_recent_popularity(real_data: Path) -> None:
+    """A month that nothing was tuned on nor is measured by: November 2019."""
+    folder = real_data / "insurance_purchases"
+    events = csv.read_csv(folder / "purchase_events_train.csv")
+    table = pa.table(
+        {
+            "customer_id": events["user_id"].cast(pa.string()),
+            "product_code": events["item_id"],
+            "acquired_on": events["event_time"].cast(pa.date32(), safe=False),
+        }
+    )
+    day = table["acquired_on"]
+    first, last = pa.scalar(date(2019, 11, 1)), pa.scalar(date(2019, 11, 30))
+    month = pc.and_(pc.greater_equal(day, first), pc.less_equal(day, last))
+    found = leaderboard(table.filter(pc.less(day, first)), table.filter(month)).set_index("model")
+    assert found.loc["ranker", "mrr"] > found.loc["popularity_90d", "mrr"]
+    assert found.loc["als", "mrr"] < found.loc["popularity", "mrr"]
