@@ -252,6 +252,50 @@ def test_segments_are_described(published: list[dict[str, Any]], loader: Connect
     assert sum(shares) == pytest.approx(1, abs=1e-5)
 
 
+def test_segments_are_told_apart_by_balance_and_drawn(
+    published: list[dict[str, Any]], loader: Connection, week: Week
+) -> None:
+    found = rows(loader, "SELECT feature, separation FROM mart.segment_separation ORDER BY place")
+    assert "avg_balance_3m" in [feature for feature, _ in found[:5]]
+    medians = rows(
+        loader, "SELECT segment, median FROM mart.segment_feature WHERE feature = 'balance'"
+    )
+    names = dict(rows(loader, "SELECT segment, name FROM mart.segment"))
+    assert "high balance" in names[max(medians, key=lambda row: row[1])[0]]
+    report = Path(published[0]["report"])
+    assert report.is_relative_to(week.settings.home)
+    assert report.read_text().count("<svg") == 3
+
+
+def test_a_moved_customer_is_in_the_migration(
+    published: list[dict[str, Any]], loader: Connection, open_hive: hive.Hive, home: Path
+) -> None:
+    """One dormant customer becomes one of another segment, one leaves, and both are told."""
+    assert published
+    later = BASE_DATE + timedelta(days=3)
+    tables = bank_tables()
+    profile = tables["deposit_profile"]
+    before = dict(rows(loader, "SELECT customer_id, deposit_segment FROM mart.customer_segment"
+                       f" WHERE base_date = '{BASE_DATE}'"))  # fmt: skip
+    ids = profile["customer_id"].to_pylist()
+    other = next(i for i, c in enumerate(ids) if before[c] != before[ids[0]])
+    like_other = profile.slice(other, 1).set_column(
+        0, profile.schema.field(0), pa.array([ids[0]], pa.string())
+    )
+    changed = pa.concat_tables([like_other, profile.slice(1, HOLDERS - 2)])
+    week = make_week(open_hive, home, later, {**tables, "deposit_profile": changed})
+    figures = segment_customers.work(stage_of(week, loader))
+    moves = rows(
+        loader, "SELECT previous_segment, segment, customers FROM mart.segment_migration"
+        f" WHERE base_date = '{later}' AND family = 'deposit'"
+        " AND previous_segment IS DISTINCT FROM segment",
+    )  # fmt: skip
+    assert sorted(moves, key=str) == sorted(
+        [(before[ids[0]], before[ids[other]], 1), (before[ids[-1]], None, 1)], key=str
+    )
+    assert Path(figures["report"]).read_text().count("<svg") == 4
+
+
 def test_a_bank_without_profiles_gets_null_segments(
     week: Week, loader: Connection, open_hive: hive.Hive, home: Path
 ) -> None:

@@ -24,15 +24,23 @@ from passbook.segments.model import (
     check_model_clusters,
     check_segments_filled,
 )
+from passbook.segments.pictures import Trials
 from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
+from passbook.steps.segment_report import (
+    read_migration,
+    read_trials,
+    report_path,
+    write_report,
+)
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
 log = logging.getLogger(__name__)
 
 CATEGORIES: Final = ("sex", "age_band", "occupation_group")
+TRIALS_FILE: Final = "trials.json"
 DESCRIPTIONS: Final = ("segment", "segment_feature", "segment_separation")
 
 
@@ -109,12 +117,22 @@ def work(stage: Stage) -> dict[str, Any]:
         E301: the week's customers do not fill the champion's clusters.
     """
     week = stage.week
-    models, inputs = _champions(stage)
+    models, trials, inputs = _champions(stage)
     table = assign(week, models)
     described = describe(week, models, table)
     tables = {"customer_segment": table, **described}
     publications = stage.publish(
         {name: _batches(name, rows, week) for name, rows in tables.items()}, inputs=inputs
+    )
+    report = report_path(week.settings, week.base_date)
+    migration = read_migration(stage.mart, week.base_date)
+    write_report(
+        report,
+        week.base_date,
+        models=models,
+        trials=trials,
+        described=described,
+        migration=migration,
     )
     published = {publication.table: publication for publication in publications}
     return {
@@ -122,6 +140,7 @@ def work(stage: Stage) -> dict[str, Any]:
         "rows": published["customer_segment"].rows,
         "sha256": published["customer_segment"].sha256,
         "segments": len(described["segment"]),
+        "report": str(report),
     }
 
 
@@ -155,10 +174,13 @@ def _offered(week: Week) -> list[str]:
     return [family for family, features in FEATURE_SETS.items() if week.offers(features.profile)]
 
 
-def _champions(stage: Stage) -> tuple[dict[str, SegmentModel], dict[str, str]]:
-    """Return the models in force, and the fingerprints of all that the week is made from."""
+def _champions(
+    stage: Stage,
+) -> tuple[dict[str, SegmentModel], dict[str, Trials], dict[str, str]]:
+    """Return models in force, their trials, and fingerprints of all the week is made from."""
     week = stage.week
     models: dict[str, SegmentModel] = {}
+    trials: dict[str, Trials] = {}
     inputs = {"customer": week.fingerprint("customer")}
     for family in _offered(week):
         profile = FEATURE_SETS[family].profile
@@ -167,13 +189,14 @@ def _champions(stage: Stage) -> tuple[dict[str, SegmentModel], dict[str, str]]:
         if artifact is not None:
             models[family] = SegmentModel.from_files(artifact.files)
             check_model_clusters(models[family], int(artifact.manifest["parameters"]["clusters"]))
+            trials[family] = read_trials(artifact.files[TRIALS_FILE])
             inputs[model_name(family)] = artifact.manifest_sha256
             continue
         holders = len(week.table(profile, ["customer_id"]))
         if holders >= week.settings.segment_minimum_customers:
             raise NoChampionError(f"{holders} customers hold {family}, but no model is in force.")
         log.warning("%d customers are too few to segment %s", holders, family)
-    return models, inputs
+    return models, trials, inputs
 
 
 def _challenger(week: Week, training: Training) -> Challenger:
@@ -191,7 +214,7 @@ def _challenger(week: Week, training: Training) -> Challenger:
     ]
     return Challenger(
         name,
-        training.model.to_files(),
+        {**training.model.to_files(), TRIALS_FILE: _trials_json(training)},
         {
             "clusters": training.model.clusters,
             "reason": training.choice.reason,
@@ -201,6 +224,11 @@ def _challenger(week: Week, training: Training) -> Challenger:
         {**training.metrics, **training.audit.metrics},
         trials=pa.Table.from_pylist(trials, schema=OPS_TABLES["trial"].schema),
     )
+
+
+def _trials_json(training: Training) -> bytes:
+    trials = [{"clusters": trial.clusters, **trial.metrics} for trial in training.trials]
+    return json.dumps(trials, indent=1).encode()
 
 
 def _with_categories(profile: pa.Table, customers: pa.Table) -> pa.Table:
