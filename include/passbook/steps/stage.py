@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from passbook import settings as settings_module
 from passbook.base_date import observation_dates
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _UNKNOWN_FAILURE = "E000"
+HIVE_OPTIONS = ("auth", "kerberos_service_name", "timeout", "statement_timeout", "read")
+"""Options of the Hive URL that the Airflow connection's extra may hold."""
 _WRITES_WORK_TABLES = "ingest_work_tables"
 _END_EARLIER_ATTEMPT = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -196,8 +198,9 @@ def hive_url(settings: Settings) -> str:
     if settings.hive_url:
         return settings.hive_url.get_secret_value()
     connection = _airflow_connection("hive_passbook")
-    auth = connection.extra_dejson.get("auth", "NONE")
-    return f"{url_of_connection('hive', connection)}?auth={quote(auth)}"
+    given = connection.extra_dejson
+    options = {name: given[name] for name in HIVE_OPTIONS if name in given}
+    return f"{url_of_connection('hive', connection)}?{urlencode(options)}"
 
 
 def url_of_connection(scheme: str, connection: Any) -> str:
