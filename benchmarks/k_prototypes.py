@@ -64,7 +64,7 @@ def scikit_learn(rows: Rows, start: Rows, passes: int) -> float:
 
     def one_hot(codes: npt.NDArray[np.int8]) -> npt.NDArray[np.float32]:
         flags = codes[:, :, None] == np.arange(CODES, dtype=np.int8)
-        return flags.reshape(len(codes), -1).astype(np.float32) * np.float32(0.5)
+        return np.asarray(flags.reshape(len(codes), -1) * np.float32(0.5), dtype=np.float32)
 
     X = np.hstack([rows[0], one_hot(rows[1])])
     begin = np.hstack([start[0], one_hot(start[1])])
@@ -76,7 +76,7 @@ def scikit_learn(rows: Rows, start: Rows, passes: int) -> float:
 def compare_with_kmodes(rows: Rows, start: Rows) -> dict[str, Any]:
     """Return kmodes' speed and how cost and labels agree, or why it was not measured."""
     try:
-        from kmodes.kprototypes import KPrototypes as Usual  # noqa: PLC0415
+        from kmodes.kprototypes import KPrototypes as Usual  # type: ignore[import-not-found]  # noqa: PLC0415
     except ImportError:
         return {"kmodes": "not installed; pip install kmodes==0.12.2"}
     usual = Usual(len(start[0]), gamma=0.5, init=[start[0].astype(float), start[1].astype(float)],
