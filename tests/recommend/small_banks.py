@@ -69,7 +69,7 @@ def planted() -> Purchases:
     days later, some of them in the holdout month.
     """
     rng = np.random.default_rng(7)
-    count = 6000
+    count = 2500
     first = rng.integers(0, PLANTED_PRODUCTS, count)
     noise = rng.integers(0, PLANTED_PRODUCTS, count)
     second = np.where(rng.random(count) < 0.9, (first + 1) % PLANTED_PRODUCTS, noise)

@@ -100,7 +100,7 @@ def test_products_not_on_sale_in_the_month_are_not_ranked() -> None:
     with pytest.raises(NoAcquisitionsError):
         train_scenario(
             UP_SELL, planted(), replace(catalogue, sale_end=np.minimum(ended, 10_000)),
-            segments={"deposit": (np.zeros(6000, np.int32), np.zeros(6000, np.int32))},
-            profile=no_profile(6000),
+            segments={"deposit": (np.zeros(2500, np.int32), np.zeros(2500, np.int32))},
+            profile=no_profile(2500),
             base_date=PLANTED_BASE_DATE, policy=POLICY,
         )  # fmt: skip
