@@ -8,6 +8,7 @@ isn't installed its figures are null.
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import json
 import resource
@@ -56,9 +57,7 @@ def faker_rows(rows: int, seed: int) -> float | None:
     if importlib.util.find_spec("faker") is None:
         print("Faker is not installed: its side is left out.", file=sys.stderr)
         return None
-    from faker import Faker  # noqa: PLC0415
-
-    fake: Any = Faker("ko_KR")
+    fake: Any = importlib.import_module("faker").Faker("ko_KR")
     fake.seed_instance(seed)
     first = END - timedelta(days=900)
     start = time.perf_counter()
