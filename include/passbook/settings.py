@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         200, ge=2, description="Fewest customers to cluster, or to give a segment a model."
     )
     segment_counts: tuple[int, ...] = Field((3, 4, 5, 6, 7, 8), description="Cluster counts tried.")
+    segment_weights: dict[str, dict[str, float]] = Field(
+        {}, description="Weights of feature groups by family, where not the usual ones."
+    )
     fund_minimum_holders: int = Field(
         2000, ge=1, description="Fewer holders of a family: popularity instead of a factor model."
     )

@@ -80,6 +80,18 @@ def test_the_second_segment_is_another_and_no_nearer(table: pa.Table, training: 
     assert (block["distance"].to_numpy() <= block["second_distance"].to_numpy()).all()
 
 
+def test_a_heavier_group_separates_more(table: pa.Table, training: Training) -> None:
+    def best(found: Training) -> str:
+        return found.audit.separations[0].group
+
+    heavier = train_segments(
+        "deposit", table, (4,), seed=0, minimum_customers=200, weights={"demographics": 20.0}
+    )
+    assert best(training) != "demographics"
+    assert best(heavier) == "demographics"
+    assert heavier.audit.faults
+
+
 def test_too_few_customers(table: pa.Table) -> None:
     with pytest.raises(TooFewCustomersError, match="199 customers hold deposit, fewer than 200"):
         trained(table.slice(0, 199))

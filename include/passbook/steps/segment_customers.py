@@ -78,6 +78,7 @@ def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> li
             table,
             week.settings.segment_counts,
             seed=week.settings.seed,
+            weights=week.settings.segment_weights.get(family),
             minimum_customers=week.settings.segment_minimum_customers,
             champion=(champions or {}).get(family),
         )
@@ -220,6 +221,7 @@ def _challenger(week: Week, training: Training) -> Challenger:
             "reason": training.choice.reason,
             "counts": list(week.settings.segment_counts),
             "seed": week.settings.seed,
+            "weights": week.settings.segment_weights.get(training.model.family, {}),
         },
         {**training.metrics, **training.audit.metrics},
         trials=pa.Table.from_pylist(trials, schema=OPS_TABLES["trial"].schema),
