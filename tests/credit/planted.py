@@ -63,11 +63,8 @@ def planted_bank(customers: int, seed: int, as_of: date = date(2022, 6, 5)) -> P
     """Draw a bank: styles drive habits; arrears, volatility and income drive default."""
     rng = np.random.default_rng(seed)
     style = rng.integers(0, len(STYLES), customers)
-    loose = np.isin(style, [0, 1])
+    ids = [f"C{number:07d}" for number in rng.permutation(customers)]
     aggressive = np.isin(style, [1, 3])
-    txn = rng.poisson(np.where(loose, 60, 20)) + 1
-    mean = np.exp(rng.normal(11, 1, customers))
-    variation = np.exp(rng.normal(np.where(aggressive, 0.3, -0.7), 0.45))
     volatility = np.exp(rng.normal(np.where(aggressive, -0.6, -1.0), 0.5))
     income = np.exp(rng.normal(17.2, 0.6, customers))
     arrears = rng.poisson(np.where(aggressive, 0.8, 0.3))
@@ -79,64 +76,88 @@ def planted_bank(customers: int, seed: int, as_of: date = date(2022, 6, 5)) -> P
         - 0.5 * (np.log(income) - 17.2)
         - 0.15 * (np.log(balance) - 14)
     )
-    ids = [f"C{number:07d}" for number in rng.permutation(customers)]
-    joined = [as_of - timedelta(days=int(days)) for days in rng.integers(30, 8000, customers)]
+    held = ids[::3]
+    policies = {"customer_id": held, "policy_count": rng.integers(1, 4, len(held))}
     tables = {
-        "customer": contracted(
-            "customer",
-            {
-                "customer_id": ids,
-                "sex": rng.choice(["M", "F"], customers),
-                "birth_date": [date(1980, 1, 1)] * customers,
-                "age_band": rng.choice(["20-29", "40-49", "60-69"], customers),
-                "occupation_group": rng.choice(["employed", "not_employed", "unknown"], customers),
-                "region_code": ["11"] * customers,
-                "joined_on": joined,
-                "has_deposit": np.ones(customers, bool),
-                "has_insurance": rng.random(customers) < 0.4,
-                "has_card": rng.random(customers) < 0.5,
-                "has_fund": np.zeros(customers, bool),
-                "holding_type": ["D"] * customers,
-            },
-        ),
-        "behaviour": contracted(
-            "behaviour",
-            {
-                "customer_id": ids,
-                "txn_count": txn,
-                "active_days": np.minimum(txn * 0.7, 182),
-                "amount_mean": mean,
-                "amount_max": mean * (1 + 3 * variation),
-                "amount_min": mean * 0.1,
-                "amount_std": mean * variation,
-                "amount_cv": variation,
-                "investment_share": rng.beta(np.where(aggressive, 4, 2), 6),
-                "transfer_share": rng.beta(2, 4, customers),
-                "night_share": rng.beta(1, 9, customers),
-                "weekend_share": rng.beta(2, 6, customers),
-                "login_count": rng.poisson(np.where(loose, 40, 15)),
-                "days_since_last_txn": rng.integers(0, 60, customers),
-                "income": pa.array(np.rint(income).astype(np.int64),
-                                   mask=rng.random(customers) < 0.1),
-                "balance_volatility": volatility,
-            },
-        ),
-        "deposit_profile": contracted(
-            "deposit_profile",
-            {
-                "customer_id": ids,
-                "account_count": rng.integers(1, 5, customers),
-                "balance": balance,
-                "avg_balance_3m": balance,
-                "avg_balance_1y": balance,
-                "arrears_count": arrears,
-                "overdraft_count": rng.poisson(0.2, customers),
-            },
-        ),
-        "insurance_profile": contracted(
-            "insurance_profile",
-            {"customer_id": ids[::3], "policy_count": rng.integers(1, 4, len(ids[::3]))},
-        ),
-    }  # fmt: skip
+        "customer": _customers(rng, ids, as_of),
+        "behaviour": _behaviour(rng, ids, style, income, volatility),
+        "deposit_profile": _deposits(rng, ids, balance, arrears),
+        "insurance_profile": contracted("insurance_profile", policies),
+    }
     defaulted = rng.random(customers) < 1 / (1 + np.exp(-log_odds))
     return PlantedBank(tables, style, log_odds, defaulted)
+
+
+def _customers(rng: np.random.Generator, ids: list[str], as_of: date) -> pa.Table:
+    count = len(ids)
+    return contracted(
+        "customer",
+        {
+            "customer_id": ids,
+            "sex": rng.choice(["M", "F"], count),
+            "birth_date": [date(1980, 1, 1)] * count,
+            "age_band": rng.choice(["20-29", "40-49", "60-69"], count),
+            "occupation_group": rng.choice(["employed", "not_employed", "unknown"], count),
+            "region_code": ["11"] * count,
+            "joined_on": [as_of - timedelta(days=int(n)) for n in rng.integers(30, 8000, count)],
+            "has_deposit": np.ones(count, bool),
+            "has_insurance": rng.random(count) < 0.4,
+            "has_card": rng.random(count) < 0.5,
+            "has_fund": np.zeros(count, bool),
+            "holding_type": ["D"] * count,
+        },
+    )
+
+
+def _behaviour(
+    rng: np.random.Generator,
+    ids: list[str],
+    style: np.ndarray,
+    income: np.ndarray,
+    volatility: np.ndarray,
+) -> pa.Table:
+    count = len(ids)
+    loose, aggressive = np.isin(style, [0, 1]), np.isin(style, [1, 3])
+    txn = rng.poisson(np.where(loose, 60, 20)) + 1
+    mean = np.exp(rng.normal(11, 1, count))
+    variation = np.exp(rng.normal(np.where(aggressive, 0.3, -0.7), 0.45))
+    unknown = rng.random(count) < 0.1
+    return contracted(
+        "behaviour",
+        {
+            "customer_id": ids,
+            "txn_count": txn,
+            "active_days": np.minimum(txn * 0.7, 182),
+            "amount_mean": mean,
+            "amount_max": mean * (1 + 3 * variation),
+            "amount_min": mean * 0.1,
+            "amount_std": mean * variation,
+            "amount_cv": variation,
+            "investment_share": rng.beta(np.where(aggressive, 4, 2), 6),
+            "transfer_share": rng.beta(2, 4, count),
+            "night_share": rng.beta(1, 9, count),
+            "weekend_share": rng.beta(2, 6, count),
+            "login_count": rng.poisson(np.where(loose, 40, 15)),
+            "days_since_last_txn": rng.integers(0, 60, count),
+            "income": pa.array(np.rint(income).astype(np.int64), mask=unknown),
+            "balance_volatility": volatility,
+        },
+    )
+
+
+def _deposits(
+    rng: np.random.Generator, ids: list[str], balance: np.ndarray, arrears: np.ndarray
+) -> pa.Table:
+    count = len(ids)
+    return contracted(
+        "deposit_profile",
+        {
+            "customer_id": ids,
+            "account_count": rng.integers(1, 5, count),
+            "balance": balance,
+            "avg_balance_3m": balance,
+            "avg_balance_1y": balance,
+            "arrears_count": arrears,
+            "overdraft_count": rng.poisson(0.2, count),
+        },
+    )
