@@ -1,6 +1,7 @@
-"""Drift, retraining and promotion over three weeks of an insurer, on a real Hive and mart.
+"""Drift, retraining and promotion over weeks of an insurer, on a real Hive and mart.
 
-Week one has no champions, week two is like week one, week three's policies have changed.
+Week one has no champions, week two is like week one, week three's policies have changed, and half a
+year later nobody has bought anything since.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from passbook.steps.week import Week
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
 FIRST = date(2022, 12, 4)
-WEEKS = [FIRST + timedelta(weeks=w) for w in range(3)]
+WEEKS = [FIRST + timedelta(weeks=w) for w in (0, 1, 2, 26)]
 CUSTOMERS, PRODUCTS = 900, 6
 SOURCE = f"retrain_{os.getpid()}_test"
 HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
@@ -121,13 +122,14 @@ def open_hive(hive_url: str) -> Iterator[hive.Hive]:
 
 @pytest.fixture(scope="module")
 def weeks(open_hive: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> list[Week]:
-    """Three weeks of work tables; the third is another bank in its policies."""
+    """The weeks' work tables; the third is another bank in its policies."""
     folder = tmp_path_factory.mktemp("retrain")
     folder.parent.chmod(0o755)
     settings = Settings(home=folder, source=SOURCE, segment_counts=(3,), fund_minimum_holders=500)
     found = []
     for base_date in WEEKS:
-        tables = bank_tables(base_date, changed=base_date == WEEKS[2])
+        bought_until = FIRST if base_date == WEEKS[3] else base_date
+        tables = bank_tables(bought_until, changed=base_date == WEEKS[2])
         for name, table in tables.items():
             _add_partition(open_hive, folder, name, base_date, table)
         source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
@@ -268,3 +270,18 @@ def test_an_old_champion_is_due_without_drift(
     fence = ledger.begin_stage(loader, "retrain_models", weeks[1].base_date, "old")
     stage = Stage(weeks[1], loader, fence, settings)
     assert set(retrain_models.measure_drift(stage)["due"]) == due
+
+
+def test_a_month_without_acquisitions_leaves_the_recommenders_in_force(
+    ran: dict[str, Ran], weeks: list[Week], loader: Connection
+) -> None:
+    assert ran["first"].outcome["promoted"]
+    fence = ledger.begin_stage(loader, "retrain_models", weeks[3].base_date, "still")
+    stage = Stage(weeks[3], loader, fence, weeks[3].settings)
+    outcome = retrain_models.train_challengers(stage, ("recommend",))
+    assert outcome["promoted"] == {}
+    model = "recommend.up_sell.insurance"
+    promoted = {**ran["first"].outcome["promoted"], **ran["drifted"].outcome["promoted"]}
+    version = ledger.champion(loader, model, weeks[3].base_date)
+    assert version is not None
+    assert version.version == promoted[model]

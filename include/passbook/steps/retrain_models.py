@@ -107,7 +107,7 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
     boards = champion_leaderboards(stage, segments)
     if "recommend" in due or any(outcome.values()):
         before = {model: _metrics(board) for model, board in boards.items()}
-        outcome |= _judge_all(stage, recommend_products.train(stage.week, segments), before)
+        outcome |= _judge_all(stage, _train_recommenders(stage, segments), before)
     else:
         _store(stage, "leaderboard", list(boards.values()))
     if "credit" in due:
@@ -257,6 +257,24 @@ def _train_segments(stage: Stage) -> dict[str, str]:
             figures[model] = {"silhouette": theirs}
             judged[model] = replace(challenger, metrics={**challenger.metrics, "silhouette": ours})
     return _judge_all(stage, list(judged.values()), figures)
+
+
+def _train_recommenders(stage: Stage, segments: pa.Table) -> list[Challenger]:
+    """Train the recommenders; a month without acquisitions leaves the champions in force.
+
+    Raises
+    ------
+    NoAcquisitionsError
+        E401 when there is no champion to go on with.
+    """
+    try:
+        return recommend_products.train(stage.week, segments)
+    except NoAcquisitionsError as error:
+        models = offered_models(stage.week)["recommend"]
+        if not any(_champion_before(stage, model) for model in models):
+            raise
+        log.warning("The recommenders in force stay: %s", error)
+        return []
 
 
 def _silhouettes(week: Week, challenger: Challenger, champion: SegmentModel) -> tuple[float, float]:
