@@ -1,0 +1,235 @@
+"""The recommendation stage on a real Hive and mart: trained, promoted, offered, published."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+
+from passbook import artifacts, hive, ledger, mart
+from passbook.contracts import WORK_TABLES
+from passbook.errors import NoChampionError
+from passbook.settings import Settings
+from passbook.sources import Source
+from passbook.steps import recommend_products
+from passbook.steps.challenger import Challenger
+from passbook.steps.stage import Stage
+from passbook.steps.week import Week
+
+pytestmark = [pytest.mark.hive, pytest.mark.postgres]
+
+BASE_DATE = date(2022, 12, 4)
+START = date(2021, 1, 3)
+CUSTOMERS = 1500
+SOURCE = f"recommend_{os.getpid()}_test"
+HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
+              pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
+DISCONTINUED, ELDERLY = "i5", "i4"
+
+
+def _work_tables() -> dict[str, pa.Table]:
+    """A bank of insurance only: product i is followed by i + 1, the fifth has ended."""
+    rng = np.random.default_rng(11)
+    first = rng.integers(0, 6, CUSTOMERS)
+    opened = rng.integers(0, 500, CUSTOMERS)
+    later = opened + rng.integers(20, 300, CUSTOMERS)
+    last = (BASE_DATE - START).days
+    bought = [
+        (f"c{c:05}", f"i{p}", START + timedelta(days=int(day)))
+        for c in range(CUSTOMERS)
+        for p, day in ((first[c], opened[c]), ((first[c] + 1) % 6, later[c]))
+        if day <= last
+    ]
+    people = [
+        {"customer_id": f"c{c:05}", "sex": "M" if c % 2 else None, "birth_date": date(1990, 5, 1),
+         "age_band": "30-39", "occupation_group": "employed", "region_code": None,
+         "joined_on": START, "has_deposit": False, "has_insurance": True, "has_card": False,
+         "has_fund": False, "holding_type": "I"}
+        for c in range(CUSTOMERS)
+    ]  # fmt: skip
+    products = [
+        {"product_code": f"i{p}", "product_name": f"든든한 보험 {p}", "family": "insurance",
+         "sale_start": date(2010, 1, 1),
+         "sale_end": date(2022, 12, 3) if f"i{p}" == DISCONTINUED else None,
+         "min_age": 60 if f"i{p}" == ELDERLY else None, "max_age": None}
+        for p in range(6)
+    ]  # fmt: skip
+    holdings = [
+        {"customer_id": c, "product_code": p, "opened_on": day, "closed_on": None, "amount": 1000}
+        for c, p, day in bought
+    ]
+    rows = {"customer": people, "product": products, "insurance_holding": holdings}
+    return {
+        name: pa.Table.from_pylist(found, schema=WORK_TABLES[name].schema)
+        for name, found in rows.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def week(hive_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Week]:
+    """The week's work tables in Hive."""
+    folder = tmp_path_factory.mktemp("work")
+    folder.parent.chmod(0o755)
+    tables = _work_tables()
+    with hive.connect(hive_url) as connection:
+        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+        for name, table in tables.items():
+            place = folder / name / BASE_DATE.isoformat()
+            place.mkdir(parents=True)
+            pq.write_table(table, place / "part.parquet")
+            _register(connection, name, place)
+        source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
+        settings = Settings(home=folder, source=SOURCE, fund_minimum_holders=100, block_rows=400)  # type: ignore[call-arg]
+        fingerprints = {(name, BASE_DATE): name for name in tables}
+        yield Week(BASE_DATE, settings, connection, source, fingerprints)
+        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
+
+
+def _register(connection: hive.Hive, name: str, folder: Path) -> None:
+    columns = ", ".join(
+        f"{field.name} {HIVE_TYPES[field.type]}" for field in WORK_TABLES[name].schema
+    )
+    connection.execute(
+        f"CREATE EXTERNAL TABLE work_{SOURCE}.{name} ({columns})"
+        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
+        f" LOCATION '{folder.parent.as_uri()}'"
+    )
+    connection.execute(
+        f"ALTER TABLE work_{SOURCE}.{name} ADD PARTITION (base_date='{BASE_DATE}')"
+        f" LOCATION '{folder.as_uri()}'"
+    )
+
+
+@pytest.fixture(scope="module")
+def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
+    """The loader's connection to a migrated mart."""
+    database = urlsplit(postgres_database).path.removeprefix("/")
+    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
+    mart.migrate(given.owner)
+    with closing(mart.connect(given.loader)) as connection:
+        yield connection
+    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for address in (given.owner, given.loader, given.analyst):
+            login = sql.Identifier(urlsplit(address).username or "")
+            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+@pytest.fixture(scope="module")
+def challengers(week: Week) -> list[Challenger]:
+    """The scenario's model, trained once."""
+    return recommend_products.train(week, None)
+
+
+@pytest.fixture(scope="module")
+def published(
+    week: Week, loader: Connection, challengers: list[Challenger]
+) -> list[dict[str, object]]:
+    """What the stage returned, run twice with the promoted model."""
+    retrain = ledger.begin_stage(loader, "retrain_models", BASE_DATE, "test")
+    ledger.append(loader, retrain, "trial", challengers[0].trials)
+    ledger.append(loader, retrain, "leaderboard", challengers[0].leaderboard)
+    for challenger in challengers:
+        _promote(loader, retrain, week.settings, challenger)
+    return [recommend_products.work(_stage(week, loader)) for _ in range(2)]
+
+
+def _stage(week: Week, loader: Connection) -> Stage:
+    fence = ledger.begin_stage(loader, "recommend_products", week.base_date, "test")
+    return Stage(week, loader, fence, week.settings)
+
+
+def _promote(
+    loader: Connection, fence: ledger.Fence, settings: Settings, challenger: Challenger
+) -> None:
+    written = artifacts.write(
+        settings.artifacts, challenger.model, BASE_DATE, challenger.files, {"metrics": {}}
+    )
+    version = ledger.ModelVersion(
+        challenger.model, written.version, BASE_DATE, written.manifest_sha256,
+        dict(challenger.parameters), dict(challenger.metrics),
+    )  # fmt: skip
+    ledger.record_model_version(loader, fence, version)
+    ledger.record_promotion(
+        loader, fence, challenger.model, written.version, promoted=True, reason="test", figures={}
+    )
+
+
+def _rows(loader: Connection, query: str) -> list[tuple[object, ...]]:
+    with loader.cursor() as cursor:
+        cursor.execute(query)
+        found = cursor.fetchall()
+    loader.commit()
+    return found
+
+
+def test_no_champion_is_said_and_nothing_is_published(week: Week, loader: Connection) -> None:
+    with pytest.raises(NoChampionError, match="E601"):
+        recommend_products.work(_stage(week, loader))
+    assert _rows(loader, "SELECT count(*) FROM mart.recommendation_list") == [(0,)]
+
+
+def test_a_bank_of_one_family_has_one_scenario(challengers: list[Challenger]) -> None:
+    assert [c.model for c in challengers] == ["recommend.up_sell.insurance"]
+    assert challengers[0].parameters["recommender"] in ("ranker", "transitions")
+    assert challengers[0].metrics["hit_rate_1"] > 0.8
+
+
+def test_trials_and_leaderboard_are_kept(
+    published: list[dict[str, object]], loader: Connection
+) -> None:
+    assert published
+    names = {row[0] for row in _rows(loader, "SELECT recommender FROM ops.leaderboard")}
+    assert {"popularity", "popularity_by_segment", "als", "ranker"} <= names
+    assert _rows(loader, "SELECT count(*) FROM ops.leaderboard WHERE champion") == [(1,)]
+    assert _rows(loader, "SELECT count(*) > 1 FROM ops.trial") == [(True,)]
+
+
+def test_the_same_week_twice_is_the_same_content(published: list[dict[str, object]]) -> None:
+    assert published[0] == published[1]
+    assert published[0]["rows"] == CUSTOMERS
+
+
+def test_no_offer_is_held_discontinued_or_closed_to_the_age(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> None:
+    assert published
+    offers = _rows(loader, "SELECT customer_id, product_codes FROM mart.recommendation_list")
+    held = week.table("insurance_holding", ["customer_id", "product_code"]).to_pydict()
+    owned = set(zip(held["customer_id"], held["product_code"], strict=True))
+    for customer, codes in offers:
+        assert isinstance(codes, list)
+        assert not {DISCONTINUED, ELDERLY} & set(codes)
+        assert not any((customer, code) in owned for code in codes)
+        assert len(set(codes)) == len(codes)
+
+
+def test_the_planted_next_product_is_offered_first_with_its_reason(
+    published: list[dict[str, object]], loader: Connection
+) -> None:
+    assert published
+    rows = _rows(
+        loader, "SELECT product_codes, reasons FROM mart.recommendation_list ORDER BY customer_id"
+    )
+    reasons = [r[1][0] for r in rows if r[0][0] == "i2"]  # type: ignore[index]
+    assert reasons.count("Customers with 든든한 보험 1 often took it next") > len(reasons) / 2
+
+
+def test_products_are_published_with_what_is_on_sale(
+    published: list[dict[str, object]], loader: Connection
+) -> None:
+    assert published
+    found = dict(_rows(loader, "SELECT product_code, on_sale FROM mart.product"))
+    assert found == {f"i{p}": f"i{p}" != DISCONTINUED for p in range(6)}
