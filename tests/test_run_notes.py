@@ -20,6 +20,8 @@ DAY = date(2022, 9, 25)
          "base date 2022-09-25, no drift (max PSI 0.04)"),
         ("pass", {"due": {"credit": "PSI 0.31 in income"}, "max_psi": 0.31, "promoted": {"m": "v"}},
          "base date 2022-09-25, credit trained (PSI 0.31 in income), 1 models promoted"),
+        ("pass", {"due": {"credit": "a drifted; b drifted; c drifted"}},
+         "base date 2022-09-25, credit trained (a drifted, and 2 more)"),
         ("reject", {}, "base date 2022-09-25, rejected: E104 Rows from the future."),
         ("running", {}, "base date 2022-09-25, running"),
     ],

@@ -38,9 +38,14 @@ def _figures(figures: Mapping[str, Any]) -> list[str]:
     if figures.get("warnings"):
         words.append(f"{figures['warnings']} warnings")
     if figures.get("due"):
-        words += [f"{domain} trained ({why})" for domain, why in figures["due"].items()]
+        words += [f"{domain} trained ({_shortened(why)})" for domain, why in figures["due"].items()]
     elif "max_psi" in figures:
         words.append(f"no drift (max PSI {figures['max_psi']:.2f})")
     if figures.get("promoted"):
         words.append(f"{len(figures['promoted'])} models promoted")
     return words
+
+
+def _shortened(reasons: str) -> str:
+    first, *others = reasons.split("; ")
+    return f"{first}, and {len(others)} more" if others else first
