@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -14,11 +15,13 @@ import pytest
 from psycopg2 import sql
 
 from passbook import ledger, mart, settings
+from passbook.base_date import schedule_moment
 from passbook.errors import (
     HiveUnreachableError,
     MartUnreachableError,
     QualityError,
     StageBusyError,
+    StageRejectedError,
     StaleWriterError,
 )
 from passbook.settings import Settings
@@ -89,6 +92,27 @@ def test_work_tables_are_not_rebuilt_under_a_reader(impatient: Settings) -> None
         begin(impatient, SEGMENT, DAY, "one"),
     ):
         pass
+
+
+def test_a_stage_that_waited_for_a_rejected_one_is_rejected_itself(
+    impatient: Settings, mart_address: str
+) -> None:
+    from passbook.steps.verdict_wait import WaitForVerdict  # noqa: PLC0415
+
+    run = SimpleNamespace(
+        dag_id="retrain_models",
+        run_id="backfill",
+        run_type="backfill",
+        data_interval_end=schedule_moment(DAY),
+        run_after=schedule_moment(DAY),
+    )
+    wait = WaitForVerdict(task_id="wait", stage=INGEST)
+    event = {"verdict": "reject", "base_date": DAY.isoformat(), "reason": "E102 nothing there"}
+    with pytest.raises(StageRejectedError, match="E102 nothing there"):
+        wait.execute_complete({"dag_run": run, "params": {}}, event)  # type: ignore[arg-type, typeddict-item]
+    found = verdict(mart_address, "retrain_models")
+    assert (found.verdict, found.code, found.run_id) == ("reject", "E705", "backfill")
+    assert "E102 nothing there" in found.reason
 
 
 def test_a_new_attempt_of_the_same_run_ends_the_one_that_was_left_behind(

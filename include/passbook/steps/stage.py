@@ -176,6 +176,16 @@ def begin(
         connection.close()
 
 
+def reject(
+    settings: Settings, name: str, base_date: date, run_id: str, error: PassbookError
+) -> None:
+    """Record that a stage is rejected before it began, for `error`."""
+    from passbook import ledger  # noqa: PLC0415
+
+    with begin(settings, name, base_date, run_id) as (connection, fence):
+        ledger.record_verdict(connection, fence, "reject", code=error.code, reason=str(error))
+
+
 @contextmanager
 def open_week(settings: Settings, connection: Connection, base_date: date) -> Iterator[Week]:
     """Open Hive and find the source's adapter."""

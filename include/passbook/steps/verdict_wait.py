@@ -15,7 +15,7 @@ from passbook import settings as settings_module
 from passbook.base_date import schedule_moment
 from passbook.errors import MartUnreachableError, StageRejectedError
 from passbook.steps.airflow_tasks import context_base_date
-from passbook.steps.stage import mart_url, url_of_connection
+from passbook.steps.stage import mart_url, reject, url_of_connection
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,9 +62,15 @@ class WaitForVerdict(BaseOperator):
         if event["verdict"] == "unreachable":
             raise MartUnreachableError(event["reason"])
         if event["verdict"] == "reject":
-            raise StageRejectedError(
+            error = StageRejectedError(
                 f"{self.stage} for {event['base_date']} was rejected: {event['reason']}"
             )
+            # Whoever waits for this stage must not wait for a verdict that will never come.
+            run = context["dag_run"]
+            reject(
+                settings_module.load(), run.dag_id, context_base_date(context), run.run_id, error
+            )
+            raise error
         return event
 
 
