@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from passbook import hive, ledger, mart
+from passbook.base_date import observation_dates
 from passbook.contracts import WORK_TABLES
 from passbook.settings import Settings
 from passbook.sources import Source
@@ -285,3 +286,25 @@ def test_a_month_without_acquisitions_leaves_the_recommenders_in_force(
     version = ledger.champion(loader, model, weeks[3].base_date)
     assert version is not None
     assert version.version == promoted[model]
+
+
+def test_segments_on_the_holdout_are_those_known_before_it(
+    ran: dict[str, Ran], weeks: list[Week], open_hive: hive.Hive, loader: Connection
+) -> None:
+    assert ran
+    week = weeks[0]
+    _, observed = observation_dates(week.base_date)
+    fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "test")
+    unknown = retrain_models.known_segments(Stage(week, loader, fence, week.settings))
+    assert unknown.now.num_rows == CUSTOMERS
+    assert unknown.before_holdout.num_rows == 0
+
+    tables = bank_tables(observed, changed=False)
+    for name in ("customer", "insurance_profile"):
+        known_then = tables[name].slice(0, CUSTOMERS // 2)
+        _add_partition(open_hive, week.settings.home, name, observed, known_then)
+    seen = replace(week, fingerprints={**week.fingerprints, ("customer", observed): "then"})
+    known = retrain_models.known_segments(Stage(seen, loader, fence, week.settings))
+    assert known.now.equals(unknown.now)
+    assert known.before_holdout.equals(known.now.slice(0, CUSTOMERS // 2))
+    ledger.record_verdict(loader, fence, "pass")

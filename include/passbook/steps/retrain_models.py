@@ -10,13 +10,14 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from passbook import artifacts, drift, ledger
+from passbook.base_date import observation_dates
 from passbook.contracts import FAMILIES, OPS_TABLES
 from passbook.errors import NoAcquisitionsError
 from passbook.promotion import decide
@@ -58,6 +59,13 @@ class Measured:
     def drifted(self) -> bool:
         """Whether any feature is over the threshold with enough rows."""
         return any(feature.drifted for feature in self.features)
+
+
+class KnownSegments(NamedTuple):
+    """Customers' segments, as ``segment_customers.assign`` gives them."""
+
+    now: pa.Table
+    before_holdout: pa.Table
 
 
 def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
@@ -103,7 +111,7 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
     outcome: dict[str, str] = {}
     if "segments" in due:
         outcome |= _train_segments(stage)
-    segments = current_segments(stage)
+    segments = known_segments(stage)
     boards = champion_leaderboards(stage, segments)
     if "recommend" in due or any(outcome.values()):
         before = {model: _metrics(board) for model, board in boards.items()}
@@ -121,13 +129,13 @@ def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
 
 def evaluate_champions(stage: Stage) -> dict[str, Any]:
     """Measure the recommenders on this week's holdout without training any for publication."""
-    boards = champion_leaderboards(stage, current_segments(stage))
+    boards = champion_leaderboards(stage, known_segments(stage))
     _store(stage, "leaderboard", list(boards.values()))
     rows = sum(board.num_rows for board in boards.values())
     return {"promoted": {}, "leaderboard_rows": rows, "untrainable": _untrainable_before(stage)}
 
 
-def champion_leaderboards(stage: Stage, segments: pa.Table) -> dict[str, pa.Table]:
+def champion_leaderboards(stage: Stage, segments: KnownSegments) -> dict[str, pa.Table]:
     """Return this week's leaderboard of each scenario that has a champion, with its parameters.
 
     The champion is the recommender in force, not the one that happens to lead this week. A
@@ -146,7 +154,9 @@ def champion_leaderboards(stage: Stage, segments: pa.Table) -> dict[str, pa.Tabl
         if "als" in found.manifest["parameters"]
     }
     try:
-        trained = recommend_products.train(stage.week, segments, als=parameters)
+        trained = recommend_products.train(
+            stage.week, segments.now, holdout_segments=segments.before_holdout, als=parameters
+        )
     except NoAcquisitionsError as error:
         log.warning("%s", error)
         return {}
@@ -185,14 +195,25 @@ def offered_models(week: Week) -> dict[str, list[str]]:
     }
 
 
-def current_segments(stage: Stage) -> pa.Table:
-    """Assign the week's customers by the segment models in force."""
+def known_segments(stage: Stage) -> KnownSegments:
+    """Assign customers by the segment models in force, today and before the holdout month.
+
+    Today's segments know what was bought in the holdout month and would flatter whatever
+    recommends by segment. The later credit observation date is the newest earlier one with work
+    tables; a bank without it has no segments on the holdout.
+    """
     models = {}
     for family in FEATURE_SETS:
         champion = stage.champion(segment_customers.model_name(family))
         if champion is not None:
             models[family] = SegmentModel.from_files(champion.files)
-    return segment_customers.assign(stage.week, models)
+    week = stage.week
+    now = segment_customers.assign(week, models)
+    _, observed = observation_dates(week.base_date)
+    if ("customer", observed) not in week.fingerprints:
+        return KnownSegments(now, now.slice(0, 0))
+    earlier = replace(week, base_date=observed, used={})
+    return KnownSegments(now, segment_customers.assign(earlier, models, all_filled=False))
 
 
 def drift_features(week: Week, model: str) -> Iterator[pa.Table]:
@@ -259,7 +280,7 @@ def _train_segments(stage: Stage) -> dict[str, str]:
     return _judge_all(stage, list(judged.values()), figures)
 
 
-def _train_recommenders(stage: Stage, segments: pa.Table) -> list[Challenger]:
+def _train_recommenders(stage: Stage, segments: KnownSegments) -> list[Challenger]:
     """Train the recommenders; a month without acquisitions leaves the champions in force.
 
     Raises
@@ -268,7 +289,9 @@ def _train_recommenders(stage: Stage, segments: pa.Table) -> list[Challenger]:
         E401 when there is no champion to go on with.
     """
     try:
-        return recommend_products.train(stage.week, segments)
+        return recommend_products.train(
+            stage.week, segments.now, holdout_segments=segments.before_holdout
+        )
     except NoAcquisitionsError as error:
         models = offered_models(stage.week)["recommend"]
         if not any(_champion_before(stage, model) for model in models):

@@ -86,11 +86,12 @@ def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> li
     return challengers
 
 
-def assign(week: Week, models: Mapping[str, SegmentModel]) -> pa.Table:
+def assign(week: Week, models: Mapping[str, SegmentModel], *, all_filled: bool = True) -> pa.Table:
     """Return segments and rule bands of all customers, sorted by customer_id.
 
     Columns are those of ``mart.customer_segment`` but base_date. A family without a model, or a
-    customer without its profile, has null segments.
+    customer without its profile, has null segments. `all_filled` says whether every segment must
+    have customers, as on a date that the models are in force for.
 
     Raises
     ------
@@ -101,7 +102,8 @@ def assign(week: Week, models: Mapping[str, SegmentModel]) -> pa.Table:
     customers = customers.take(pc.sort_indices(customers["customer_id"]))
     columns = {"customer_id": customers["customer_id"]}
     for family in FEATURE_SETS:
-        columns |= _family_columns(week, family, customers, models.get(family))
+        model = models.get(family)
+        columns |= _family_columns(week, family, customers, model, all_filled=all_filled)
     columns |= _band_columns(week, customers["customer_id"])
     schema = _without_base_date("customer_segment")
     return pa.table(columns).select(schema.names).cast(schema)
@@ -252,7 +254,12 @@ def _with_categories(profile: pa.Table, customers: pa.Table) -> pa.Table:
 
 
 def _family_columns(
-    week: Week, family: str, customers: pa.Table, model: SegmentModel | None
+    week: Week,
+    family: str,
+    customers: pa.Table,
+    model: SegmentModel | None,
+    *,
+    all_filled: bool,
 ) -> dict[str, pa.Array]:
     """Return the family's segments and distances for every row of `customers`, null for others."""
     found: dict[str, npt.NDArray[Any]] = {
@@ -268,7 +275,8 @@ def _family_columns(
             for name, values in found.items():
                 values[rows] = to_numpy(assigned[name])
         absent[places] = False
-        check_segments_filled(model, found["segment"][places])
+        if all_filled:
+            check_segments_filled(model, found["segment"][places])
     return {f"{family}_{name}": pa.array(values, mask=absent) for name, values in found.items()}
 
 
