@@ -23,3 +23,13 @@ def test_a_learned_recommender_has_to_clear_segment_popularity(
     ]
     (champion,) = [s.recommender for s in mark_champion(standings) if s.champion]
     assert champion == expected
+
+
+def test_nothing_is_published_that_ranks_below_a_popularity() -> None:
+    standings = [
+        _standing("popularity_by_segment", 0.40, (0.0, 0.0)),
+        _standing("popularity_90d", 0.43, (-0.01, 0.07)),
+        _standing("transitions", 0.42, (0.01, 0.03)),
+    ]
+    (champion,) = [s.recommender for s in mark_champion(standings) if s.champion]
+    assert champion == "popularity_90d"

@@ -83,12 +83,12 @@ def compare(
 
 
 def mark_champion(standings: Sequence[Standing]) -> list[Standing]:
-    """Mark the best mean reciprocal rank whose gain over the baseline is above zero.
+    """Mark the best mean reciprocal rank among the popularities and what clears the baseline.
 
-    The gain is judged customer by customer (a paired bootstrap), which is what makes a difference
-    visible that two separate intervals would hide. If none clears it, the best popularity wins.
+    A learned recommender clears it when its gain is above zero, judged customer by customer (a
+    paired bootstrap), which is what makes a difference visible that two separate intervals would
+    hide. So nothing is published that ranks below any popularity.
     """
     clear = [s for s in standings if s.gain[0] > 0 or s.recommender in POPULARITIES]
-    learned = [s for s in clear if s.recommender not in POPULARITIES]
-    best = max(learned or clear, key=lambda s: s.metrics["mrr"])
+    best = max(clear, key=lambda s: s.metrics["mrr"])
     return [replace(s, champion=s is best) for s in standings]
