@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from passbook import drift
+from passbook.settings import DRIFT_THRESHOLDS
 
 DISTINCT_BLOCKS = 4
 
@@ -60,7 +61,7 @@ def main() -> None:
     current = drift.count(
         reference, (blocks[i % len(blocks)] for i in range(number)), threads=options.threads
     )
-    found = drift.compare(reference, current, threshold=0.2, minimum_rows=500)
+    found = drift.compare(reference, current, drift.Thresholds(**DRIFT_THRESHOLDS))
     seconds = time.perf_counter() - started
     sampled = max(1, number // 20)
     usual = usual_way(blocks, reference, sampled) * number / sampled

@@ -10,13 +10,18 @@ import pytest
 
 from passbook import drift
 from passbook.errors import ArtifactError
+from passbook.settings import DRIFT_THRESHOLDS, Settings
 
-RULE = {"threshold": 0.2, "minimum_rows": 500}
+USUAL = drift.Thresholds(**DRIFT_THRESHOLDS)
 
 
-def compared(old: pa.Table, new: pa.Table, **rule: float) -> dict[str, drift.FeatureDrift]:
+def compared(
+    old: pa.Table, new: pa.Table, year_before: pa.Table | None = None
+) -> dict[str, drift.FeatureDrift]:
     reference = drift.reference_histograms(old)
-    found = drift.compare(reference, drift.count(reference, new.to_batches()), **(RULE | rule))
+    current = drift.count(reference, new.to_batches())
+    before = year_before and drift.count(reference, year_before.to_batches())
+    found = drift.compare(reference, current, USUAL, year_before=before)
     return {feature.feature: feature for feature in found}
 
 
@@ -30,8 +35,7 @@ def test_psi_and_jensen_shannon_of_a_hand_computed_case() -> None:
     found = drift.compare(
         {"x": drift.Histogram((0.0,), (), old)},  # type: ignore[arg-type]
         {"x": drift.Histogram((0.0,), (), new)},  # type: ignore[arg-type]
-        threshold=0.2,
-        minimum_rows=1,
+        USUAL,
     )
     assert found[0].jensen_shannon == pytest.approx(math.sqrt(divergence))
 
@@ -111,6 +115,60 @@ def test_histograms_survive_json_and_other_content_is_refused() -> None:
             drift.from_json(content)
 
 
+def test_what_returns_every_year_is_a_season_and_no_drift() -> None:
+    rng = np.random.default_rng(5)
+    autumn = pa.table({"x": rng.normal(size=20_000)})
+    winter, winter_before = (pa.table({"x": rng.normal(1, size=20_000)}) for _ in range(2))
+    season = compared(autumn, winter, winter_before)["x"]
+    assert (season.drifted, season.seasonal) == (False, True)
+    change = compared(autumn, winter, autumn)["x"]
+    assert (change.drifted, change.seasonal) == (True, False)
+    few = compared(autumn, winter, winter_before.slice(0, 100))["x"]
+    assert (few.drifted, few.seasonal) == (True, False)
+
+
+def test_many_bins_need_many_rows() -> None:
+    codes = np.array([f"P{i:02d}" for i in range(40)])
+    rng = np.random.default_rng(6)
+    old = pa.table({"product": rng.choice(codes, 10_000)})
+    shifted = rng.choice(codes[:25], 1_000)
+    assert not compared(old, pa.table({"product": shifted[:800]}))["product"].drifted
+    assert compared(old, pa.table({"product": shifted}))["product"].drifted
+
+
+def test_the_last_said_threshold_of_a_model_counts() -> None:
+    given = {"*": {"psi": 0.3}, "credit": {"psi": 0.1}, "credit.default": {"minimum_rows": 9}}
+    table = Settings(drift_thresholds=given).drift_thresholds
+    assert drift.thresholds_of(table, "segments.deposit").psi == 0.3
+    assert drift.thresholds_of(table, "credit.style").psi == 0.1
+    risk = drift.thresholds_of(table, "credit.default")
+    assert (risk.psi, risk.minimum_rows, risk.calibration) == (0.1, 9, 0.5)
+    with pytest.raises(ValueError, match="above 0"):
+        Settings(drift_thresholds={"*": {"psi": 0}})
+
+
+@pytest.mark.parametrize(
+    ("realised", "outcomes", "drifted"),
+    [(0.42, 300, True), (0.43, 300, False), (0.1, 299, False), (0.6, 300, False)],
+)
+def test_a_performance_drifts_when_enough_outcomes_show_its_loss(
+    realised: float, outcomes: int, drifted: bool
+) -> None:
+    assert drift.lost("hit_rate_5", 0.5, realised, outcomes, USUAL).drifted is drifted
+
+
+@pytest.mark.parametrize(
+    ("predicted", "observed", "drifted"),
+    [(0.04, 0.061, True), (0.061, 0.04, True), (0.04, 0.059, False)],
+)
+def test_calibration_drifts_in_both_directions(
+    predicted: float, observed: float, drifted: bool
+) -> None:
+    found = drift.miscalibrated("default_rate", predicted, observed, 300, USUAL)
+    assert found.drifted is drifted
+    assert not drift.miscalibrated("default_rate", predicted, observed, 299, USUAL).drifted
+
+
 def test_the_car_loan_drifts_from_chunk_five_and_not_before(real_data: Path) -> None:
     read = lambda part: pa.Table.from_pandas(  # noqa: E731
         pd.read_csv(real_data / "drift_car_loan" / f"synthetic_car_loan_{part}.csv.gz").drop(
@@ -122,6 +180,6 @@ def test_the_car_loan_drifts_from_chunk_five_and_not_before(real_data: Path) -> 
     verdicts = []
     for chunk in range(10):
         rows = analysis.slice(chunk * 5_000, 5_000)
-        found = drift.compare(reference, drift.count(reference, rows.to_batches()), **RULE)
+        found = drift.compare(reference, drift.count(reference, rows.to_batches()), USUAL)
         verdicts.append(any(feature.drifted for feature in found))
     assert verdicts == [False] * 5 + [True] * 5

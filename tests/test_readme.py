@@ -12,7 +12,7 @@ from passbook import cli
 from passbook.commands.demo import PURCHASE_WEEKS
 from passbook.contracts import STAGES
 from passbook.demo.fill import DemoBank
-from passbook.settings import Settings
+from passbook.settings import DRIFT_THRESHOLDS, Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -73,6 +73,12 @@ def test_every_setting_is_documented_with_its_default(name: str) -> None:
     shown = ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
     written = "–" if default is None else f"`{shown}`"
     assert f"| `PASSBOOK_{name.upper()}` | {written} | {field.description} |" in text
+
+
+def test_every_threshold_of_drift_is_documented() -> None:
+    text = (CHECKOUT / "docs" / "settings.md").read_text(encoding="utf-8")
+    for figure, usual in DRIFT_THRESHOLDS.items():
+        assert f"| `{figure}` | `{usual}` | " in text
 
 
 def test_no_setting_is_documented_that_there_is_not() -> None:

@@ -35,7 +35,7 @@ def test_reasons_are_escaped_and_stale_weeks_marked() -> None:
 def test_the_page_reads_what_the_ledger_has(postgres_database: str) -> None:
     mart.migrate(postgres_database)
     drift = {"base_date": DAY, "model": "credit.default", "feature": "잔액", "psi": 0.31,
-             "jensen_shannon": 0.2, "rows": 5000, "drifted": True}  # fmt: skip
+             "jensen_shannon": 0.2, "rows": 5000, "drifted": True, "seasonal": False}  # fmt: skip
     with closing(mart.connect(postgres_database)) as connection:
         for weeks in range(3):
             day = DAY - timedelta(weeks=weeks)

@@ -438,16 +438,24 @@ OPS_TABLES: Final[dict[str, Table]] = {
         ),
         Table(
             "drift",
-            "Distance of features from the champion's reference, a row a model and feature",
+            "Distance of features, outputs and performance from the champion's reference, a row "
+            "a model and feature",
             ("base_date", "model", "feature"),
             (
                 _BASE_DATE,
                 _MODEL,
-                Column("feature", _STRING, "Column of a work table"),
-                Column("psi", _REAL, "Population stability index", minimum=0),
-                Column("jensen_shannon", _REAL, "Jensen–Shannon distance, base 2", minimum=0),
-                Column("rows", _WON, "Rows compared", minimum=0),
-                Column("drifted", _FLAG, "Over the threshold with enough rows"),
+                Column("feature", _STRING, "Column of a work table; output, or a performance"),
+                Column("psi", _REAL, "Population stability index; null of a performance",
+                       nullable=True, minimum=0),
+                Column("jensen_shannon", _REAL, "Jensen–Shannon distance, base 2; null of a "
+                       "performance", nullable=True, minimum=0),
+                Column("rows", _WON, "Rows, or outcomes, compared", minimum=0),
+                Column("drifted", _FLAG, "Over the threshold with enough rows, and no season"),
+                Column("seasonal", _FLAG, "Far from the reference, not from the year before"),
+                Column("reference", _REAL, "A performance when the model was promoted, or what "
+                       "it expects", nullable=True),
+                Column("realised", _REAL, "The performance since, or what came true",
+                       nullable=True),
             ),
         ),
     )

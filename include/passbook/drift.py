@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from passbook.errors import ArtifactError
 
 BINS = 10
 LARGEST_CODE_COUNT = 50
+ROWS_A_BIN = 20
 _SMOOTHING = 0.5
 _CHUNK = 65_536
 """Values counted at a time: 512 KiB of float64 stay in a core's cache for all edges."""
@@ -52,14 +54,58 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class FeatureDrift:
-    """Distance of one feature from its reference."""
+class Thresholds:
+    """From which figures on a model drifts, and how few rows say nothing.
 
-    feature: str
+    Attributes
+    ----------
+    psi, jensen_shannon : float
+        Distance of a feature; the Jensen–Shannon one in base 2, 0.2 is about a PSI of 0.2 too.
+    output_psi : float
+        PSI of what the model says.
+    performance_loss : float
+        Share of the reference's performance that is lost.
+    calibration : float
+        How far observed and predicted defaults are apart: 0.5 is half as many again.
+    minimum_rows, minimum_outcomes : float
+        Fewer rows of a feature, or outcomes of each kind, are never called drift.
+    """
+
     psi: float
     jensen_shannon: float
+    output_psi: float
+    performance_loss: float
+    calibration: float
+    minimum_rows: float
+    minimum_outcomes: float
+
+
+@dataclass(frozen=True)
+class FeatureDrift:
+    """How far one feature, the output or the performance of a model is from its reference.
+
+    Attributes
+    ----------
+    feature : str
+    psi, jensen_shannon : float or None
+        Distance of distributions; None of a performance.
+    rows : int
+        Rows, or outcomes, that were compared.
+    drifted : bool
+    seasonal : bool
+        Far from the reference, but not from the same week of the year before.
+    reference, realised : float or None
+        A performance when the model was promoted, and since.
+    """
+
+    feature: str
+    psi: float | None
+    jensen_shannon: float | None
     rows: int
     drifted: bool
+    seasonal: bool = False
+    reference: float | None = None
+    realised: float | None = None
 
 
 def measurable(field: pa.Field) -> bool:
@@ -114,28 +160,75 @@ def count(
     }
 
 
+def thresholds_of(table: Mapping[str, Mapping[Any, float]], model: str) -> Thresholds:
+    """Return a model's thresholds: of all models, of its domain, its own; the last said counts.
+
+    Parameters
+    ----------
+    table : Mapping
+        By ``*``, the model's name or its first parts; ``*`` names every figure.
+    model : str
+    """
+    parts = model.split(".")
+    names = ["*", *(".".join(parts[:length]) for length in range(1, len(parts) + 1))]
+    figures: dict[str, float] = {}
+    for name in names:
+        figures |= table.get(name, {})
+    return Thresholds(**figures)
+
+
 def compare(
     reference: Mapping[str, Histogram],
     current: Mapping[str, Histogram],
+    thresholds: Thresholds,
     *,
-    threshold: float,
-    minimum_rows: int,
+    year_before: Mapping[str, Histogram] | None = None,
 ) -> list[FeatureDrift]:
     """Return each feature's distance from its reference, in the reference's order.
 
-    A feature has drifted when its PSI exceeds `threshold` and both sides have at least
-    `minimum_rows` rows: below that, PSI is mostly noise, about (bins − 1)(1/n + 1/m).
+    A feature has drifted when its PSI or its Jensen–Shannon distance exceeds its threshold, both
+    sides have enough rows, and it isn't merely a season.
+
+    Parameters
+    ----------
+    year_before : Mapping[str, Histogram], optional
+        Counts of the same week a year before, in the reference's bins, where they are known. What
+        is far from the reference and near to them returns every year.
     """
     found = []
     for feature, old in reference.items():
         new = current[feature]
         psi = population_stability_index(old.counts, new.counts)
-        enough = min(old.rows, new.rows) >= minimum_rows
         distance = _jensen_shannon(old.counts, new.counts)
-        found.append(
-            FeatureDrift(feature, psi, distance, new.rows, bool(enough and psi > threshold))
+        far = _enough(old, new, thresholds) and _distant(old, new, thresholds)
+        before = (year_before or {}).get(feature)
+        seasonal = (
+            far
+            and before is not None
+            and _enough(before, new, thresholds)
+            and not _distant(before, new, thresholds)
         )
+        found.append(FeatureDrift(feature, psi, distance, new.rows, far and not seasonal, seasonal))
     return found
+
+
+def lost(
+    name: str, reference: float, realised: float, outcomes: int, thresholds: Thresholds
+) -> FeatureDrift:
+    """Return whether a performance, 0 of which is none, has lost too large a share of itself."""
+    enough = outcomes >= thresholds.minimum_outcomes
+    drifted = bool(enough and realised < reference * (1 - thresholds.performance_loss))
+    return FeatureDrift(name, None, None, outcomes, drifted, reference=reference, realised=realised)
+
+
+def miscalibrated(
+    name: str, predicted: float, observed: float, outcomes: int, thresholds: Thresholds
+) -> FeatureDrift:
+    """Return whether observed and predicted rates, both above 0, are too far apart."""
+    enough = outcomes >= thresholds.minimum_outcomes
+    apart = max(predicted, observed) / max(min(predicted, observed), np.finfo(float).tiny) - 1
+    drifted = bool(enough and apart > thresholds.calibration)
+    return FeatureDrift(name, None, None, outcomes, drifted, reference=predicted, realised=observed)
 
 
 def population_stability_index(old: Sequence[int], new: Sequence[int]) -> float:
@@ -172,6 +265,22 @@ def from_json(content: bytes) -> dict[str, Histogram]:
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"Not a drift reference: {type(error).__name__}.") from error
+
+
+def _enough(old: Histogram, new: Histogram, thresholds: Thresholds) -> bool:
+    """Whether both sides have the rows to be compared.
+
+    Sampling alone gives a PSI of about (bins − 1)(1/n + 1/m), so many bins need many rows.
+    """
+    least = max(thresholds.minimum_rows, ROWS_A_BIN * len(old.counts))
+    return min(old.rows, new.rows) >= least
+
+
+def _distant(old: Histogram, new: Histogram, thresholds: Thresholds) -> bool:
+    return (
+        population_stability_index(old.counts, new.counts) > thresholds.psi
+        or _jensen_shannon(old.counts, new.counts) > thresholds.jensen_shannon
+    )
 
 
 def _empty_histogram(column: pa.ChunkedArray, bins: int) -> Histogram:

@@ -10,14 +10,35 @@ import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from passbook.errors import SettingsError, StorageError
 
 STACK_ENVIRONMENT = "stack.env"
+
+DriftFigure = Literal[
+    "psi",
+    "jensen_shannon",
+    "output_psi",
+    "performance_loss",
+    "calibration",
+    "minimum_rows",
+    "minimum_outcomes",
+]
+ANY_MODEL: Final = "*"
+DRIFT_THRESHOLDS: Final[dict[DriftFigure, float]] = {
+    "psi": 0.2,
+    "jensen_shannon": 0.2,
+    "output_psi": 0.2,
+    "performance_loss": 0.15,
+    "calibration": 0.5,
+    "minimum_rows": 500,
+    "minimum_outcomes": 300,
+}
+"""What holds for a model that `Settings.drift_thresholds` says nothing else of."""
 
 
 class Settings(BaseSettings):
@@ -58,8 +79,11 @@ class Settings(BaseSettings):
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     hive_concurrency: int = Field(3, ge=1, description="Statements that Hive runs at once for us.")
     block_rows: int = Field(250_000, ge=1, description="Rows of a block.")
-    drift_psi_threshold: float = Field(0.2, gt=0, description="PSI that requests a retrain.")
-    drift_minimum_rows: int = Field(500, ge=1, description="Fewer rows are never called drift.")
+    drift_thresholds: dict[str, dict[DriftFigure, float]] = Field(
+        {},
+        validate_default=True,
+        description="Drift that requests a retrain, by model, where not the usual.",
+    )
     retrain_weeks: int | None = Field(
         None, ge=1, description="Age of a champion, weeks, that requests a retrain without drift."
     )
@@ -99,6 +123,16 @@ class Settings(BaseSettings):
         None, description="smtp[s]://user:password@host:port/?from=…&to=… for alerts."
     )
     lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
+
+    @field_validator("drift_thresholds")
+    @classmethod
+    def _complete(
+        cls, given: dict[str, dict[DriftFigure, float]]
+    ) -> dict[str, dict[DriftFigure, float]]:
+        """Put the usual thresholds below the given ones."""
+        if any(not value > 0 for figures in given.values() for value in figures.values()):
+            raise ValueError("a threshold must be above 0")
+        return {**given, ANY_MODEL: {**DRIFT_THRESHOLDS, **given.get(ANY_MODEL, {})}}
 
     @property
     def work_database(self) -> str:

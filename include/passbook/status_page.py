@@ -42,7 +42,7 @@ _MODELS = """
 _DRIFT = """
     SELECT DISTINCT ON (model) model, base_date, feature, psi, jensen_shannon, rows, drifted
     FROM ops.drift WHERE base_date = (SELECT max(base_date) FROM ops.drift)
-    ORDER BY model, psi DESC"""
+    ORDER BY model, psi DESC NULLS LAST"""
 _ROWS = """
     SELECT mart_table, base_date, rows, lag(rows) OVER (PARTITION BY mart_table ORDER BY base_date),
            left(sha256, 12), published_at::timestamp(0)

@@ -16,7 +16,7 @@ from .weeks import BASE_DATE, batch
 pytestmark = pytest.mark.postgres
 
 WEEK = timedelta(weeks=1)
-SETTINGS = Settings(drift_minimum_rows=100)
+SETTINGS = Settings(drift_thresholds={"*": {"minimum_rows": 100}})
 
 
 def publish(connection: Connection, day: date, share_of_zero: float) -> None:

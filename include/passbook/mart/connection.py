@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

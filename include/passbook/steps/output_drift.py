@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from passbook.drift import FeatureDrift, Histogram, compare
+from passbook.drift import FeatureDrift, Histogram, compare, thresholds_of
 from passbook.mart.connection import transaction
 
 if TYPE_CHECKING:
@@ -60,15 +61,12 @@ def measure_output(
     if not old or not new:
         return None
     codes = tuple(sorted(old.keys() | new.keys()))
-    histograms = (
+    reference, current = (
         {OUTPUT: Histogram((), codes, (*(counts.get(code, 0) for code in codes), 0, 0))}
         for counts in (old, new)
     )
-    (found,) = compare(
-        *histograms,
-        threshold=settings.drift_psi_threshold,
-        minimum_rows=settings.drift_minimum_rows,
-    )
+    thresholds = thresholds_of(settings.drift_thresholds, model)
+    (found,) = compare(reference, current, replace(thresholds, psi=thresholds.output_psi))
     return found
 
 

@@ -7,8 +7,8 @@ base date again decides the same and, models being content-addressed, ends in th
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from passbook import artifacts, drift, ledger
 from passbook.base_date import observation_dates
-from passbook.contracts import FAMILIES, OPS_TABLES
+from passbook.contracts import FAMILIES
 from passbook.errors import NoAcquisitionsError
 from passbook.promotion import decide
 from passbook.recommend.als_model import AlsParameters
@@ -26,12 +26,16 @@ from passbook.recommend.scenarios import offered_scenarios
 from passbook.segments import SegmentModel
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.segments.number_of_clusters import SILHOUETTE_ROWS, silhouette
-from passbook.steps import recommend_products, score_credit, segment_customers
-from passbook.steps.output_drift import measure_output
+from passbook.steps import (
+    drift_report,
+    model_drift,
+    recommend_products,
+    score_credit,
+    segment_customers,
+)
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
-    from passbook.drift import FeatureDrift, Histogram
     from passbook.steps.challenger import Challenger
     from passbook.steps.stage import Stage
     from passbook.steps.week import Week
@@ -39,26 +43,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOMAINS: Final = ("segments", "recommend", "credit")
-REFERENCE_FILE: Final = "reference.json"
-RECOMMEND_FEATURES: Final = ("sex", "age_band", "occupation_group", "holding_type")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Drift of one model."""
-
-    model: str
-    features: list[FeatureDrift]
-
-    @property
-    def worst(self) -> FeatureDrift:
-        """The feature farthest from its reference."""
-        return max(self.features, key=lambda feature: feature.psi)
-
-    @property
-    def drifted(self) -> bool:
-        """Whether any feature is over the threshold with enough rows."""
-        return any(feature.drifted for feature in self.features)
 
 
 class KnownSegments(NamedTuple):
@@ -78,29 +62,32 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
         ``models`` say how far the worst feature was and how many champions were compared.
     """
     due: dict[str, str] = {}
-    measured: list[Measured] = []
+    measured: list[model_drift.Measured] = []
     hopeless = _untrainable_before(stage)
     for domain, models in offered_models(stage.week).items():
         reasons = ["forced by the form"] if force and models else []
         for model in models:
             champion = _champion_before(stage, model)
             if champion is not None:
-                found = _measure(stage, model, champion)
+                found = model_drift.measure(stage, model, champion)
                 measured.append(found)
                 if found.drifted:
-                    worst = found.worst
-                    reasons.append(f"{model} drifted: PSI {worst.psi:.2f} in {worst.feature}")
+                    reasons.append(found.reason)
                 elif _too_old(stage, champion):
                     reasons.append(f"{model} is of {champion.base_date}")
             elif model not in hopeless:
                 reasons.append(f"{model} has no champion")
         if reasons:
             due[domain] = "; ".join(reasons)
-    if measured:
-        ledger.append(stage.mart, stage.fence, "drift", _drift_rows(stage, measured))
-    worst_psi = max((m.worst.psi for m in measured), default=0.0)
-    log.info("Due for training: %s; largest PSI %.3f", due or "nothing", worst_psi)
-    return {"due": due, "max_psi": round(worst_psi, 4), "models": len(measured)}
+    max_psi = max((found.max_psi for found in measured), default=0.0)
+    log.info("Due for training: %s; largest PSI %.3f", due or "nothing", max_psi)
+    figures = {"due": due, "max_psi": round(max_psi, 4), "models": len(measured)}
+    if not measured:
+        return figures
+    ledger.append(stage.mart, stage.fence, "drift", model_drift.rows(stage.base_date, measured))
+    report = drift_report.report_path(stage.settings, stage.base_date)
+    drift_report.write_report(report, stage.base_date, measured, stage.settings)
+    return {**figures, "report": str(report)}
 
 
 def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
@@ -216,49 +203,9 @@ def known_segments(stage: Stage) -> KnownSegments:
     return KnownSegments(now, segment_customers.assign(earlier, models, all_filled=False))
 
 
-def drift_features(week: Week, model: str) -> Iterator[pa.Table]:
-    """Yield the tables whose columns a model's drift is measured on."""
-    domain, _, rest = model.partition(".")
-    if domain == "segments":
-        yield segment_customers.read_features(week, rest).drop_columns("customer_id")
-    elif domain == "credit":
-        yield score_credit.read_features(week).drop_columns("customer_id")
-    else:
-        family = rest.rpartition(".")[2]
-        yield week.table(f"{family}_holding", ["product_code"])
-        yield week.table("customer", RECOMMEND_FEATURES)
-
-
 def _too_old(stage: Stage, champion: Artifact) -> bool:
     weeks = stage.settings.retrain_weeks
     return weeks is not None and stage.base_date - champion.base_date >= timedelta(weeks=weeks)
-
-
-def _measure(stage: Stage, model: str, champion: Artifact) -> Measured:
-    week, settings = stage.week, stage.settings
-    reference = drift.from_json(champion.files[REFERENCE_FILE])
-    current: dict[str, Histogram] = {}
-    for table in drift_features(week, model):
-        bins = {name: reference[name] for name in table.column_names if name in reference}
-        batches = table.to_batches(max_chunksize=settings.block_rows)
-        current |= drift.count(bins, batches, threads=settings.threads)
-    features = drift.compare(
-        reference,
-        current,
-        threshold=settings.drift_psi_threshold,
-        minimum_rows=settings.drift_minimum_rows,
-    )
-    output = measure_output(stage.mart, model, champion.base_date, stage.base_date, settings)
-    return Measured(model, features if output is None else [*features, output])
-
-
-def _drift_rows(stage: Stage, measured: list[Measured]) -> pa.Table:
-    rows = [
-        {"base_date": stage.base_date, "model": found.model, **asdict(feature)}
-        for found in measured
-        for feature in found.features
-    ]
-    return pa.Table.from_pylist(rows, schema=OPS_TABLES["drift"].schema)
 
 
 def _train_segments(stage: Stage) -> dict[str, str]:
@@ -333,9 +280,7 @@ def _store(stage: Stage, table: str, parts: Sequence[pa.Table | None]) -> None:
 
 def _judge(stage: Stage, challenger: Challenger, champion: Mapping[str, float] | None) -> str:
     week, model = stage.week, challenger.model
-    reference: dict[str, Histogram] = {}
-    for table in drift_features(week, model):
-        reference |= drift.reference_histograms(table)
+    reference = drift.to_json(model_drift.reference_of(week, model))
     inputs = {
         f"{table} {partition}": fingerprint
         for (table, partition), fingerprint in sorted(week.fingerprints.items())
@@ -344,7 +289,7 @@ def _judge(stage: Stage, challenger: Challenger, champion: Mapping[str, float] |
         stage.settings.artifacts,
         model,
         stage.base_date,
-        {**challenger.files, REFERENCE_FILE: drift.to_json(reference)},
+        {**challenger.files, model_drift.REFERENCE_FILE: reference},
         {
             "parameters": dict(challenger.parameters),
             "metrics": dict(challenger.metrics),

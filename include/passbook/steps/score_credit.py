@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy.special import expit
 
 from passbook.base_date import observation_dates
 from passbook.contracts import MART_TABLES, OPS_TABLES, STYLES
-from passbook.credit import features, scoring
+from passbook.credit import features, risk_models, scoring, style_classifiers
+from passbook.credit.evaluation import check_outcomes
 from passbook.credit.index import IndexScale
 from passbook.credit.scoring import CreditModels
-from passbook.credit.training import RiskPlan, Sample, Trained, train_default, train_style
+from passbook.credit.training import (
+    RiskPlan,
+    Sample,
+    Trained,
+    judge,
+    train_default,
+    train_style,
+)
 from passbook.errors import FutureRowError, NoChampionError, OutcomeError
 from passbook.steps.challenger import Challenger
 
@@ -102,6 +111,27 @@ def _train(week: Week) -> list[Challenger]:
         _challenger(STYLE_MODEL, trained_style, week.base_date),
         _challenger(DEFAULT_MODEL, trained_default, week.base_date),
     ]
+
+
+def judge_in_force(week: Week, files: Mapping[str, bytes]) -> dict[str, float]:
+    """Return the figures of a default-risk model on the later observation date's customers.
+
+    A champion of an earlier week has not seen their outcomes; challengers are judged on them too.
+    ``predicted_rate`` beside the rest is the default rate that the model expects.
+
+    Raises
+    ------
+    OutcomeError
+        E501 when one of the outcomes is too rare.
+    """
+    style, risk = style_classifiers.from_files(files), risk_models.from_files(files)
+    _, at = observation_dates(week.base_date)
+    customer = week.table("customer", ["customer_id", *AUDITED], at=at)
+    sample = _sample(_outcomes(week, at), read_features(week, at), customer, style.names)
+    check_outcomes(sample.defaulted)
+    log_odds = risk.log_odds(scoring.with_style(sample.matrix, style.probabilities(sample.matrix)))
+    figures: dict[str, float] = judge(log_odds, sample, risk.scale)["out_of_time"]
+    return {**figures, "predicted_rate": float(expit(log_odds).mean())}
 
 
 def work(stage: Stage) -> dict[str, Any]:
