@@ -35,10 +35,10 @@ from passbook.mart.wire import encode
 
 BASE_DATE = date(2022, 12, 4)
 BLOCK = 65_536
+EXPLANATIONS = 2_000
 OFFERS = 5
 PAYLOADS = 4
 PRODUCTS = 300
-SCENARIOS_A_CUSTOMER = 5
 TABLES = ("recommendation_list", "credit_score")
 
 
@@ -63,40 +63,40 @@ def in_lists(values: pa.Array, length: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), values)
 
 
-def in_blocks(
-    table: str, rows: int, customers_share: int, payloads: list[list[pa.Array]]
-) -> Iterator[pa.RecordBatch]:
+def in_blocks(table: str, rows: int, payloads: list[list[pa.Array]]) -> Iterator[pa.RecordBatch]:
     """Yield `rows` rows: fresh keys beside payloads that repeat, so that making them costs little.
 
-    `customers_share` rows in turn belong to one customer.
+    Customers in turn have two and three lists.
     """
-    scenarios = pa.array(sorted(SCENARIOS)[:SCENARIOS_A_CUSTOMER])
+    scenarios = pa.array(sorted(SCENARIOS)[:3])
     schema = MART_TABLES[table].schema
     for place, first in enumerate(range(0, rows, BLOCK)):
         number = np.arange(first, min(first + BLOCK, rows))
-        keys = [constant_date(len(number)), customer_ids(number // customers_share)]
-        if customers_share > 1:
-            keys.append(scenarios.take(pa.array(number % customers_share)))
+        keys = [constant_date(len(number))]
+        if table == "recommendation_list":
+            two, within = np.divmod(number, 5)
+            keys.append(customer_ids(2 * two + (within > 1)))
+            keys.append(scenarios.take(pa.array(np.where(within > 1, within - 2, within))))
+        else:
+            keys.append(customer_ids(number))
         payload = [column.slice(0, len(number)) for column in payloads[place % len(payloads)]]
         yield pa.record_batch([*keys, *payload], schema=schema)
 
 
 def lists(rows: int, seed: int) -> Iterator[pa.RecordBatch]:
-    """Yield recommendation lists in key order, five scenarios a customer."""
+    """Yield recommendation lists of five in key order."""
     rng = np.random.default_rng(seed)
     codes = [f"P{n:04d}" for n in range(PRODUCTS)]
-    reasons = [f"비슷한 고객의 {n}%가 가입한 상품입니다" for n in range(100)]
     count = OFFERS * BLOCK
     payloads = [
         [
             in_lists(texts(codes, count, rng), OFFERS),
             in_lists(pa.array(rng.random(count, np.float32)), OFFERS),
-            in_lists(texts(["als", "popularity_90d", "next_acquired"], count, rng), OFFERS),
-            in_lists(texts(reasons, count, rng), OFFERS),
+            in_lists(pa.array(rng.integers(0, EXPLANATIONS, count), pa.int32()), OFFERS),
         ]
         for _ in range(PAYLOADS)
     ]
-    return in_blocks("recommendation_list", rows, SCENARIOS_A_CUSTOMER, payloads)
+    return in_blocks("recommendation_list", rows, payloads)
 
 
 def scores(rows: int, seed: int) -> Iterator[pa.RecordBatch]:
@@ -115,7 +115,7 @@ def scores(rows: int, seed: int) -> Iterator[pa.RecordBatch]:
         ]
         for _ in range(PAYLOADS)
     ]
-    return in_blocks("credit_score", rows, 1, payloads)
+    return in_blocks("credit_score", rows, payloads)
 
 
 def products() -> pa.RecordBatch:
@@ -129,6 +129,18 @@ def products() -> pa.RecordBatch:
         pa.array([True] * PRODUCTS),
     ]
     return pa.record_batch(columns, schema=MART_TABLES["product"].schema)
+
+
+def explanations() -> pa.RecordBatch:
+    """Return what the numbers in the lists stand for."""
+    reasons = [f"비슷한 고객의 {n}%가 가입한 상품입니다" for n in range(EXPLANATIONS)]
+    columns = [
+        constant_date(EXPLANATIONS),
+        pa.array(range(EXPLANATIONS), pa.int32()),
+        pa.array(["ranker"] * EXPLANATIONS),
+        pa.array(reasons),
+    ]
+    return pa.record_batch(columns, schema=MART_TABLES["explanation"].schema)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -206,11 +218,12 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
         week = {
             "product": [products()],
             "recommendation_list": lists(options.lists, options.seed),
+            "explanation": [explanations()],
             "credit_score": scores(options.scores, options.seed),
         }
         mart.publish(connection, fence, {"segment": []}, inputs={})  # compiles the kernels
         published = seconds(lambda: mart.publish(connection, fence, week, inputs={}))
-        figures = questions(connection, options.lists // SCENARIOS_A_CUSTOMER, options.seed)
+        figures = questions(connection, 2 * (options.lists // 5), options.seed)
         execute(connection, "CREATE SCHEMA bench")
         copied = copy_alone(connection, rows, options.seed)
         created = 0.0

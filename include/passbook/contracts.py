@@ -335,8 +335,19 @@ MART_TABLES: Final[dict[str, Table]] = {
                        codes=SCENARIOS),
                 Column("product_codes", pa.list_(_STRING), "Products, best first"),
                 Column("scores", pa.list_(pa.float32()), "The model's score of each"),
-                Column("models", pa.list_(_STRING), "Model that placed each product"),
-                Column("reasons", pa.list_(_STRING), "Why each product is offered"),
+                Column("explanations", pa.list_(_COUNT), "Which model placed each product, and "
+                       "why: number in mart.explanation", minimum=0),
+            ),
+        ),
+        Table(
+            "explanation",
+            "What explains an offer, one row a base date and number",
+            ("base_date", "explanation"),
+            (
+                _BASE_DATE,
+                Column("explanation", _COUNT, "Number, as recommendation_list has it", minimum=0),
+                Column("model", _STRING, "Model that placed the product"),
+                Column("reason", _STRING, "Why the product is offered"),
             ),
         ),
         Table(

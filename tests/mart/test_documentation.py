@@ -22,6 +22,7 @@ def test_every_relation_and_column_is_described_by_its_comment(analyst: Connecti
         """SELECT c.relname, obj_description(c.oid, 'pg_class'), a.attname,
                   format_type(a.atttypid, a.atttypmod), col_description(c.oid, a.attnum)
            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+             AND NOT a.attisdropped
            WHERE c.relnamespace = 'mart'::regnamespace AND c.relkind IN ('p', 'v')
              AND c.relname NOT LIKE '%\\_latest'""",
     )
@@ -46,6 +47,7 @@ def test_the_latest_views_are_the_ones_named_and_have_their_tables_columns(
         analyst,
         """SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)
            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+             AND NOT a.attisdropped
            WHERE c.relnamespace = 'mart'::regnamespace AND c.relkind IN ('p', 'v') GROUP BY 1""",
     )
     columns = dict(found)

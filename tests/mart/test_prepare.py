@@ -19,7 +19,7 @@ from passbook.contracts import MART_TABLES, OPS_TABLES, Table
 from passbook.errors import MartUnreachableError, MigrationError
 from passbook.mart.connection import HEAD
 
-from .weeks import BASE_DATE, offers, products, rows, segments
+from .weeks import BASE_DATE, explanation, offers, products, rows, segments
 
 TYPES = {
     pa.string(): "text",
@@ -30,6 +30,7 @@ TYPES = {
     pa.float32(): "real",
     pa.float64(): "double precision",
     pa.list_(pa.string()): "text[]",
+    pa.list_(pa.int32()): "integer[]",
     pa.list_(pa.float32()): "real[]",
 }
 TABLES = [*(("mart", t) for t in MART_TABLES.values()), *(("ops", t) for t in OPS_TABLES.values())]
@@ -47,7 +48,8 @@ def test_a_migrated_table_is_its_contract(loader: Connection, schema: str, table
         loader,
         """SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull,
                   col_description(attrelid, attnum)
-           FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum""",
+           FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
+           ORDER BY attnum""",
         f"{schema}.{table.name}",
     )
     assert found == [(c.name, TYPES[c.type], c.nullable, c.description) for c in table.columns]
@@ -69,6 +71,7 @@ def test_every_relation_column_and_function_has_a_comment(loader: Connection) ->
         """SELECT c.oid::regclass::text, a.attname
            FROM pg_class c
            LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND c.relkind <> 'S'
+                AND NOT a.attisdropped
            WHERE c.relnamespace IN ('mart'::regnamespace, 'ops'::regnamespace)
              AND c.relkind IN ('r', 'p', 'v', 'S') AND NOT c.relispartition
              AND c.relname <> 'alembic_version'
@@ -127,6 +130,7 @@ def test_an_analyst_may_read_every_relation_of_the_mart_and_none_of_stage(
             "customer_segment": [segments([band])],
             "product": [products("A")],
             "recommendation_list": [offers(["1"], [["A"]])],
+            "explanation": [explanation()],
         }
         mart.publish(loader, fence, tables, inputs={})
     names = rows(analyst, "SELECT oid::regclass::text FROM pg_class"

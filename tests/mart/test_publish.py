@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 from passbook import ledger, mart
 from passbook.errors import AuditError, InputError, MartBusyError, OfferError, StaleWriterError
 
-from .weeks import BASE_DATE, batch, offers, products, rows, segments
+from .weeks import BASE_DATE, batch, explanation, offers, products, rows, segments
 
 pytestmark = pytest.mark.postgres
 
@@ -33,9 +33,10 @@ def test_a_week_is_published_whole(
 ) -> None:
     tables = {
         "recommendation_list": [offers(["1", "2"], [["B", "A"], ["A"]])],
+        "explanation": [explanation()],
         "product": [products("A", "B")],
     }
-    listed, master = mart.publish(loader, fence, tables, inputs=INPUTS)
+    listed, _, master = mart.publish(loader, fence, tables, inputs=INPUTS)
     assert (listed.table, listed.base_date, listed.rows) == ("recommendation_list", BASE_DATE, 2)
     assert (master.table, master.rows) == ("product", 2)
     found = rows(
@@ -94,6 +95,7 @@ def test_the_hash_is_what_sql_computes_from_the_rows(
         "segment": [names],
         "product": [products("A", "B")],
         "recommendation_list": [lists],
+        "explanation": [explanation()],
     }
     published = mart.publish(loader, fence, tables, inputs=INPUTS)
     for one in published:
@@ -173,6 +175,20 @@ def test_offers_of_products_not_on_sale_are_refused(
     with pytest.raises(AuditError, match=sentence):
         mart.publish(loader, fence, tables, inputs=INPUTS)
     assert rows(analyst, "SELECT * FROM mart.publication ORDER BY 1, 2") == before
+
+
+def test_offers_whose_explanation_is_not_told_are_refused(
+    loader: Connection, fence: ledger.Fence
+) -> None:
+    told = explanation()
+    other = told.set_column(1, told.schema.field(1), pa.array([7], pa.int32()))
+    tables = {
+        "product": [products("A")],
+        "recommendation_list": [offers(["1"], [["A"]])],
+        "explanation": [other],
+    }
+    with pytest.raises(AuditError, match="1 explanations of offers are not told"):
+        mart.publish(loader, fence, tables, inputs=INPUTS)
 
 
 def test_a_bad_last_row_leaves_everything_as_it_was(

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 
 from passbook import ledger, mart
 
-from .weeks import BASE_DATE, batch, offers, products, rows
+from .weeks import BASE_DATE, batch, explanation, offers, products, rows
 
 pytestmark = pytest.mark.postgres
 
@@ -37,6 +37,7 @@ def two_weeks(addresses: mart.Addresses) -> None:
     offered = {
         "product": [products("A", "B")],
         "recommendation_list": [offers(["1", "3"], [["B", "A"], ["A"]])],
+        "explanation": [explanation()],
     }
     publish(connection, "recommend_products", BASE_DATE, offered)
     ledger.record_verdict(connection, begun[-1], "pass")
@@ -72,8 +73,10 @@ def test_latest_views_speak_of_their_tables_newest_week(analyst: Connection) -> 
     assert rows(analyst, "SELECT DISTINCT base_date FROM mart.customer_segment_latest") == [
         (NEWER,)
     ]
-    assert rows(analyst, "SELECT base_date, count(*) FROM mart.product_recommendation_latest"
-                " GROUP BY 1") == [(BASE_DATE, 3)]  # fmt: skip
+    query = """SELECT base_date, rank, product_code, model, reason
+               FROM mart.product_recommendation_latest WHERE customer_id = '1' ORDER BY rank"""
+    why = ("popularity", "인기 상품")
+    assert rows(analyst, query) == [(BASE_DATE, 1, "B", *why), (BASE_DATE, 2, "A", *why)]
 
 
 def test_a_customer_is_looked_up_by_index(analyst: Connection) -> None:

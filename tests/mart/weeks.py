@@ -55,9 +55,13 @@ def offers(
         scenario=["up_sell.deposit"] * len(customers),
         product_codes=codes,
         scores=[[score] * len(c) for c in codes],
-        models=[["popularity"] * len(c) for c in codes],
-        reasons=[["인기 상품"] * len(c) for c in codes],
+        explanations=[[0] * len(c) for c in codes],
     )
+
+
+def explanation(reason: str = "인기 상품", base_date: date = BASE_DATE) -> pa.RecordBatch:
+    """Return the explanation that all of `offers` have."""
+    return batch("explanation", base_date, explanation=[0], model=["popularity"], reason=[reason])
 
 
 def segments(bands: list[int | None], base_date: date = BASE_DATE) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, catalogue
 from passbook.recommend.context import no_profile
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
-from passbook.recommend.offers import Audience, offer_batches
+from passbook.recommend.offers import Audience, explanations_of, offer_batches
 from passbook.recommend.scenarios import Scenario
 
 from .small_banks import PRODUCT, purchases
@@ -71,11 +71,24 @@ def _offers(
     products: Catalogue | None = None,
     block_rows: int = 2,
 ) -> list[dict[str, object]]:
+    """Return the lists, each offer with the model and the reason that its number stands for."""
+    on_offer = products or _catalogue()
+    explanations = explanations_of(models, on_offer)
     batches = offer_batches(
-        models, _audience(ages or [65, 65, 65]), products or _catalogue(), ["deposit", "insurance"],
+        models, _audience(ages or [65, 65, 65]), on_offer, ["deposit", "insurance"], explanations,
         k=5, block_rows=block_rows,
     )  # fmt: skip
-    return pa.Table.from_batches(batches, MART_TABLES["recommendation_list"].schema).to_pylist()
+    schema = MART_TABLES["recommendation_list"].schema
+    rows = pa.Table.from_batches(batches, schema).to_pylist()
+    told = pa.Table.from_batches(explanations.batches(BASE_DATE)).to_pylist()
+    by_number = {row["explanation"]: row for row in told}
+    assert set(by_number) == {number for row in rows for number in row["explanations"]}
+    for row in rows:
+        row["models"], row["reasons"] = (
+            [by_number[number][what] for number in row["explanations"]]
+            for what in ("model", "reason")
+        )
+    return rows
 
 
 def test_offers_are_ranked_and_never_what_was_bought_before() -> None:

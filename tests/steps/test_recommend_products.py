@@ -220,10 +220,8 @@ def test_the_planted_next_product_is_offered_first_with_its_reason(
     published: list[dict[str, object]], loader: Connection
 ) -> None:
     assert published
-    rows = _rows(
-        loader, "SELECT product_codes, reasons FROM mart.recommendation_list ORDER BY customer_id"
-    )
-    reasons = [r[1][0] for r in rows if r[0][0] == "i2"]  # type: ignore[index]
+    query = "SELECT product_code, reason FROM mart.product_recommendation WHERE rank = 1"
+    reasons = [reason for code, reason in _rows(loader, query) if code == "i2"]
     assert reasons.count("Customers with 든든한 보험 1 often took it next") > len(reasons) / 2
 
 

@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 Check = Callable[[str, pa.RecordBatch], None]
 """Takes a table's name and a block of it; raises an error of its own to refuse it."""
+
+
+_MENTIONS = frozenset({"product_codes", "explanations"})
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def publish(
     fence : Fence
     tables : Mapping[str, iterable of pyarrow.RecordBatch]
         By name in ``contracts.MART_TABLES``; columns in contract order, rows sorted by key.
-        Consumed block by block in another thread.
+        Consumed one table after the other, products first, block by block in another thread.
     inputs : Mapping[str, str]
         Fingerprints of everything that the tables were computed from.
     check : callable, optional
@@ -102,7 +105,7 @@ def publish(
     with transaction(connection) as cursor:
         cursor.execute("SELECT ops.check_fence(%s, %s, %s)", fence_values)
     # Products first: offers are audited against them.
-    order = sorted(tables, key=lambda name: (name != "product", name))
+    order = sorted(tables, key=lambda name: name != "product")
     with transaction(connection) as cursor:
         done = {name: _stage(cursor, fence, name, tables[name], check) for name in order}
         if "recommendation_list" in done:
@@ -122,7 +125,8 @@ class _Staged:
     partition: str
     rows: int = 0
     sha256: str = ""
-    products: pa.Array | None = None
+    mentioned: dict[str, pa.Array] = field(default_factory=dict)
+    """By list column: the different values in it, which other tables have to know."""
 
 
 def _stage(
@@ -165,10 +169,11 @@ def _audited(
         staged.rows += block.num_rows
         if check is not None:
             check(contract.name, block)
-        if "product_codes" in contract.column_names:
-            codes = pc.unique(block["product_codes"].flatten())
-            known = staged.products
-            staged.products = codes if known is None else _union(known, codes)
+        for name in _MENTIONS.intersection(contract.column_names):
+            values = pc.unique(block[name].flatten())
+            if name in staged.mentioned:
+                values = pc.unique(pa.concat_arrays([staged.mentioned[name], values]))
+            staged.mentioned[name] = values
         yield columns[1:]  # the stage table knows its base date
     staged.sha256 = content.hexdigest()
 
@@ -199,28 +204,39 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.concat_batches(batches) if len(batches) > 1 else batches[0]
 
 
-def _union(known: pa.Array, more: pa.Array) -> pa.Array:
-    return pc.unique(pa.concat_arrays([known, more]))
-
-
 def _audit_offers(cursor: Cursor, base_date: date, staged: Mapping[str, _Staged]) -> None:
-    """Refuse offers of products that are unknown, discontinued or not yet sold."""
-    if "product" in staged:
-        source = sql.Identifier("stage", staged["product"].partition)
-    else:
-        source = sql.Identifier("mart", "product")
-    query = sql.SQL("SELECT product_code FROM {} WHERE base_date = %s AND on_sale").format(source)
-    cursor.execute(query, (base_date,))
-    on_sale = pa.array([code for (code,) in cursor.fetchall()], pa.string())
-    offered = staged["recommendation_list"].products
-    if offered is None:
+    """Refuse offers of products not on sale, and explanations that nobody could read."""
+    mentioned = staged["recommendation_list"].mentioned
+    if not mentioned:
         return
-    bad = offered.filter(pc.invert(pc.is_in(offered, value_set=on_sale))).to_pylist()
+    products = _source("product", staged)
+    query = sql.SQL("SELECT product_code FROM {} WHERE base_date = %s AND on_sale").format(products)
+    bad = _not_among(cursor, query, base_date, mentioned["product_codes"])
     if bad:
         names = ", ".join(sorted(bad)[:10])
         raise AuditError(
             f"{len(bad)} offered products are not on sale on {base_date} in mart.product: {names}."
         )
+    told = _source("explanation", staged)
+    query = sql.SQL("SELECT explanation FROM {} WHERE base_date = %s").format(told)
+    untold = _not_among(cursor, query, base_date, mentioned["explanations"])
+    if untold:
+        raise AuditError(f"{len(untold)} explanations of offers are not told in mart.explanation.")
+
+
+def _source(table: str, staged: Mapping[str, _Staged]) -> sql.Identifier:
+    """Return the table as it will be when this is published."""
+    if table in staged:
+        return sql.Identifier("stage", staged[table].partition)
+    return sql.Identifier("mart", table)
+
+
+def _not_among(cursor: Cursor, query: sql.Composed, base_date: date, values: pa.Array) -> list[Any]:
+    """Return the values that the query does not find."""
+    cursor.execute(query, (base_date,))
+    known = pa.array([value for (value,) in cursor.fetchall()], values.type)
+    found: list[Any] = values.filter(pc.invert(pc.is_in(values, value_set=known))).to_pylist()
+    return found
 
 
 def _swap(

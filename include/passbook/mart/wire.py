@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 _POSTGRES_EPOCH = 10_957
 """Days from 1970-01-01 to 2000-01-01, where Postgres counts from."""
-_ELEMENT_TYPES = {pa.string(): 25, pa.float32(): 700}
-"""OIDs of text and real, which an array's header names."""
+_ELEMENT_TYPES = {pa.string(): 25, pa.int32(): 23, pa.float32(): 700}
+"""OIDs of text, integer and real, which an array's header names."""
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
@@ -22,6 +22,42 @@ from passbook.recommend.reasons import reason_numbers, reason_texts
 from passbook.recommend.scenarios import Scenario, population
 
 SCHEMA = MART_TABLES["recommendation_list"].schema
+EXPLANATION_SCHEMA = MART_TABLES["explanation"].schema
+
+
+@dataclass
+class Explanations:
+    """What explains offers: numbers of a model and a reason, for which the lists are narrow.
+
+    Attributes
+    ----------
+    models : sequence of str
+    reasons : string array
+        As `reason_texts` returns them.
+    used : int32 array
+        Numbers that an offer had, ascending.
+    """
+
+    models: Sequence[str]
+    reasons: pa.Array
+    used: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+
+    def number(self, model: Ints, reason: Ints) -> Ints:
+        """Return the numbers of these models and reasons, and keep them as used."""
+        numbers = (model * len(self.reasons) + reason).astype(np.int32)
+        self.used = np.union1d(self.used, numbers)
+        return numbers
+
+    def batches(self, base_date: date) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of ``mart.explanation``; to be asked for when all offers are made."""
+        model, reason = np.divmod(self.used, len(self.reasons))
+        columns = [
+            pa.repeat(pa.scalar(base_date, pa.date32()), len(self.used)),
+            pa.array(self.used),
+            pa.array(self.models, pa.string()).take(pa.array(model)),
+            self.reasons.take(pa.array(reason)),
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=EXPLANATION_SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -171,11 +207,20 @@ def _fill(
     return filled
 
 
+def explanations_of(
+    models: Mapping[Scenario, RecommendModel], catalogue: Catalogue
+) -> Explanations:
+    """Return what may explain the offers of these models."""
+    names = {m.champion.name for m in models.values()} | {m.fallback.name for m in models.values()}
+    return Explanations(sorted(names), reason_texts(catalogue.names))
+
+
 def offer_batches(
     models: Mapping[Scenario, RecommendModel],
     audience: Audience,
     catalogue: Catalogue,
     families: Sequence[str],
+    explanations: Explanations,
     *,
     k: int,
     block_rows: int,
@@ -183,7 +228,6 @@ def offer_batches(
     """Yield the rows of ``mart.recommendation_list``, sorted by key, a block of customers each."""
     scenarios = sorted(models, key=lambda scenario: scenario.name)
     aligned = {s: models[s].on_products(catalogue.codes.to_pylist()) for s in scenarios}
-    texts = reason_texts(catalogue.names)
     customers = audience.interactions.shape[0]
     for start in range(0, customers, block_rows):
         rows = np.arange(start, min(start + block_rows, customers))
@@ -196,7 +240,7 @@ def offer_batches(
         offers = {
             s: offer(s, aligned[s], block, catalogue, families=families, k=k) for s in scenarios
         }
-        yield _record_batch(offers, aligned, block.interactions, catalogue, texts)
+        yield _record_batch(offers, aligned, block.interactions, catalogue, explanations)
 
 
 def _record_batch(
@@ -204,11 +248,10 @@ def _record_batch(
     models: Mapping[Scenario, RecommendModel],
     interactions: Interactions,
     catalogue: Catalogue,
-    texts: pa.Array,
+    explanations: Explanations,
 ) -> pa.RecordBatch:
     """Interleave the scenarios' offers by customer; who has nothing to be offered is left out."""
-    names = sorted({m.champion.name for m in models.values()}
-                   | {m.fallback.name for m in models.values()})  # fmt: skip
+    names = list(explanations.models)
     parts = list(offers.values())
     rows = np.concatenate([part.rows for part in parts])
     number = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
@@ -233,7 +276,6 @@ def _record_batch(
         pa.array([s.name for s in models]).take(pa.array(number[order])),
         lists(catalogue.codes.take(pa.array(items[order][cells]))),
         lists(pa.array(scores)),
-        lists(pa.array(names).take(pa.array(placed_by[order][cells]))),
-        lists(texts.take(pa.array(reasons))),
+        lists(pa.array(explanations.number(placed_by[order][cells], reasons))),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

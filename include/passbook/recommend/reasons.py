@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from passbook.recommend.context import Context, Recommender
@@ -35,8 +34,3 @@ def reason_texts(names: pa.Array) -> pa.Array:
     """Return the text of every reason, in the order of their numbers."""
     after = [f"Customers with {name} often took it next" for name in names.to_pylist()]
     return pa.array(["Popular with our customers", "Popular in your segment", *after])
-
-
-def texts_of(numbers: npt.NDArray[np.int32], texts: pa.Array) -> pa.Array:
-    """Return the texts of reasons."""
-    return texts.take(pa.array(numbers))

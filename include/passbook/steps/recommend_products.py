@@ -21,7 +21,7 @@ from passbook.recommend.comparison import Standing
 from passbook.recommend.grid import Grid
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
-from passbook.recommend.offers import Audience, offer_batches
+from passbook.recommend.offers import Audience, explanations_of, offer_batches
 from passbook.recommend.purchases import Ints, Purchases, from_holdings
 from passbook.recommend.scenarios import Scenario, offered_scenarios
 from passbook.recommend.training import Policy, TrainedScenario, train_scenario
@@ -132,12 +132,17 @@ def work(stage: Stage) -> dict[str, Any]:
     models = {s: RecommendModel.from_files(a.files) for s, a in artifacts.items()}
     products = catalogue(week.table("product"))
     audience, strangers = _audience(stage, products)
+    explanations = explanations_of(models, products)
     batches = offer_batches(
-        models, audience, products, families(week),
+        models, audience, products, families(week), explanations,
         k=week.settings.offers_per_scenario, block_rows=week.settings.block_rows,
     )  # fmt: skip
     published = stage.publish(
-        {"recommendation_list": batches, "product": _product_batches(products, week)},
+        {
+            "product": _product_batches(products, week),
+            "recommendation_list": batches,
+            "explanation": explanations.batches(week.base_date),
+        },
         inputs=_inputs(week, artifacts),
     )
     lists = next(p for p in published if p.table == "recommendation_list")

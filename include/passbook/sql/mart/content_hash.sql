@@ -1,7 +1,7 @@
 -- The hash that ops.publication holds, computed again from the rows themselves. Its definition is
 -- passbook/mart/content_hash.py's; ten million rows take about a minute.
 
-CREATE FUNCTION ops.content_hash(mart_table text, base_date date) RETURNS text
+CREATE OR REPLACE FUNCTION ops.content_hash(mart_table text, base_date date) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO, YMD'
 AS $$
@@ -22,6 +22,7 @@ BEGIN
                    WHEN 'bigint' THEN 'int8send(%1$I)'
                    WHEN 'real' THEN 'float4send(%1$I)'
                    WHEN 'double precision' THEN 'float8send(%1$I)'
+                   WHEN 'integer[]' THEN 'array_send(%1$I)'
                    WHEN 'real[]' THEN 'array_send(%1$I)'
                END || ' AS w%2$s', a.attname, a.attnum), ', ' ORDER BY a.attnum),
            string_agg(format(

@@ -64,7 +64,7 @@ CREATE TABLE mart.recommendation_list (
     base_date     date NOT NULL,
     customer_id   text COLLATE "C" NOT NULL,
     scenario      text COLLATE "C" NOT NULL,
-    product_codes text[] NOT NULL,
+    product_codes text[] COLLATE "C" NOT NULL,
     scores        real[] NOT NULL,
     models        text[] NOT NULL,
     reasons       text[] NOT NULL,
