@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from passbook.errors import InputError, TooFewCustomersError
 from passbook.segments import KPrototypes
+from passbook.segments.k_prototypes import TIGHT_ROWS
 from passbook.segments.k_prototypes_kernels import ROWS_OF_A_THREAD
 from segments.planted import mixed_rows
 
@@ -20,13 +23,13 @@ def reference(
     codes: npt.NDArray[np.int32],
     centroids: npt.NDArray[np.float64],
     modes: npt.NDArray[np.int32],
-    gamma: float,
+    gamma: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.int64], float, npt.NDArray[np.float64], npt.NDArray[np.int32]]:
     """Lloyd's iterations written down as the papers have them, in float64."""
     labels = np.full(len(X), -1)
     while True:
         distances = np.square(X[:, None] - centroids).sum(axis=2)
-        distances += gamma * (codes[:, None] != modes).sum(axis=2)
+        distances += (codes[:, None] != modes) @ gamma
         new = distances.argmin(axis=1)
         if (new == labels).all():
             return labels, float(distances.min(axis=1).sum()), centroids, modes
@@ -36,12 +39,14 @@ def reference(
             modes[c] = [np.bincount(column).argmax() for column in codes[labels == c].T]
 
 
-@pytest.mark.parametrize("n", [300, 1024, 5000])
-def test_equals_the_algorithm_of_the_papers(n: int) -> None:
+@pytest.mark.parametrize(
+    ("n", "gamma"), [(300, [0.7] * 4), (1024, [0.0, 0.5, 0.5, 2.0]), (5000, [0.7] * 4)]
+)
+def test_equals_the_algorithm_of_the_papers(n: int, gamma: list[float]) -> None:
     X, codes, _ = mixed_rows(n, 6, seed=n)
     start = X[:6].astype(np.float64), codes[:6].copy()
-    fit = KPrototypes(6, gamma=0.7, init=(X[:6], codes[:6])).fit(X, codes)
-    labels, cost, centroids, modes = reference(X, codes, *start, 0.7)
+    fit = KPrototypes(6, gamma=gamma, init=(X[:6], codes[:6])).fit(X, codes)
+    labels, cost, centroids, modes = reference(X, codes, *start, np.array(gamma))
     assert (fit.labels_ == labels).all()
     assert fit.cost_ == pytest.approx(cost, rel=1e-6)
     np.testing.assert_allclose(fit.numeric_centroids_, centroids, rtol=1e-5, atol=1e-6)
@@ -83,6 +88,61 @@ def test_the_same_for_any_number_of_threads(init: str) -> None:
         assert (fit.labels_ == fits[0].labels_).all()
         assert fit.cost_ == fits[0].cost_
         assert fit.numeric_centroids_.tobytes() == fits[0].numeric_centroids_.tobytes()
+
+
+def in_blocks(
+    X: npt.NDArray[np.float32], codes: npt.NDArray[np.int32], rows: int
+) -> Callable[[], Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]]:
+    starts = range(0, len(X), rows)
+    return lambda: ((X[s : s + rows], codes[s : s + rows]) for s in starts)
+
+
+@pytest.mark.parametrize("rows", [97, 1000])
+def test_blocks_give_what_the_whole_gives(rows: int) -> None:
+    X, codes, _ = mixed_rows(2000, 5, seed=7, apart=0.8)
+    whole = KPrototypes(5, init=(X[:5], codes[:5])).fit(X, codes)
+    read = in_blocks(X, codes, rows)
+    parts = KPrototypes(5, init=(X[:5], codes[:5])).fit_blocks(read)
+    assert parts.gamma_ == pytest.approx(whole.gamma_)
+    assert (parts.predict(X, codes) == whole.labels_).all()
+    assert parts.cost_ == pytest.approx(whole.cost_, rel=1e-6)
+    assert parts.n_iter_ == whole.n_iter_
+    again = KPrototypes(5, init="k-means++", random_state=0).fit_blocks(read)
+    assert again.cost_ == KPrototypes(5, init="k-means++", random_state=0).fit_blocks(read).cost_
+
+
+def test_an_empty_cluster_takes_the_farthest_row_of_all_blocks() -> None:
+    X = np.array([[0.0], [0.1], [10.0], [0.2], [9.0]])
+    codes = np.zeros((5, 1), dtype=int)
+    start = ([[0], [10], [500]], [[0], [0], [0]])
+    fit = KPrototypes(3, init=start).fit_blocks(in_blocks(X, codes, 2))
+    assert (fit.predict(X, codes) == KPrototypes(3, init=start).fit(X, codes).labels_).all()
+    with pytest.raises(TooFewCustomersError, match="1 distinct rows cannot form 2"):
+        KPrototypes(2).fit_blocks(in_blocks(np.ones((9, 1)), np.zeros((9, 1), int), 4))
+
+
+def test_blocks_that_change_or_are_none_are_refused() -> None:
+    X, codes, _ = mixed_rows(100, 2, seed=8)
+    once = iter([(X, codes)])
+    with pytest.raises(InputError, match="the same each time"):
+        KPrototypes(2).fit_blocks(lambda: once)
+    with pytest.raises(TooFewCustomersError, match="no rows"):
+        KPrototypes(2).fit_blocks(list)
+
+
+def test_a_tight_start_is_near_the_end() -> None:
+    X, codes, _ = mixed_rows(TIGHT_ROWS + 10_000, 4, seed=9)
+    tight = KPrototypes(4, init="sample", random_state=0).fit(X, codes)
+    drawn = KPrototypes(4, init="huang", random_state=0).fit(X, codes)
+    assert tight.n_iter_ < drawn.n_iter_
+    assert tight.cost_ <= drawn.cost_ * (1 + 1e-5)
+
+
+def test_a_tight_start_finds_rows_that_its_sample_lacks() -> None:
+    X = np.zeros((4 * TIGHT_ROWS, 1), dtype=np.float32)
+    X[7] = 1.0
+    fit = KPrototypes(2, init="sample", random_state=1).fit(X, np.zeros(X.shape, dtype=np.int8))
+    assert sorted(np.bincount(fit.labels_).tolist()) == [1, len(X) - 1]
 
 
 def test_without_categories_it_is_k_means() -> None:
@@ -158,6 +218,12 @@ def test_gamma_auto_is_half_the_mean_deviation() -> None:
     assert KPrototypes(1).fit(X, [[0], [0]]).gamma_.tolist() == [1.0]  # (1 + 3) / 2 / 2
 
 
+def test_a_far_mean_leaves_the_deviation_exact() -> None:
+    X = np.array([[1e7], [1e7 + 1], [1e7 + 2], [1e7 + 1]], dtype=np.float32)
+    expected = 0.5 * X.std(dtype=np.float64)
+    assert KPrototypes(1).fit(X, [[0]] * 4).gamma_ == pytest.approx([expected])
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
 def test_numbers_out_of_range_are_refused(value: float) -> None:
     with pytest.raises(InputError, match="column 1"):
@@ -168,6 +234,7 @@ def test_numbers_out_of_range_are_refused(value: float) -> None:
     ("codes", "message"),
     [
         ([[-1], [0]], "0 or larger"),
+        ([[2**40], [0]], "1099511627776 is larger than"),
         ([[0.5], [0.0]], "integer codes"),
         ([[0]], "same rows"),
         ([0, 1], "two tables"),

@@ -1,4 +1,4 @@
-"""Where k-prototypes starts from. All is drawn from a sample, so it costs the same at any n."""
+"""Rows that k-prototypes starts from, drawn from a sample, so that it costs the same at any n."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def draw_huang(
     ----------
     Z. Huang, "Clustering large data sets with mixed numeric and categorical values", 1997.
     """
-    X, codes = _sample(X, codes, rng)
+    X, codes = sample_rows(X, codes, SAMPLE_ROWS, rng)
     drawn = rng.standard_normal((k, X.shape[1])) * X.std(axis=0) + X.mean(axis=0)
     modes = np.take_along_axis(codes, rng.integers(len(codes), size=(k, codes.shape[1])), axis=0)
     taken = np.zeros(len(X), dtype=bool)
@@ -51,7 +51,7 @@ def draw_huang(
         chosen[c] = np.argmin(distance)
         taken |= mixed_distances(X, codes, X[chosen[c]], codes[chosen[c]], gamma) == 0
         taken[chosen[c]] = True
-    return X[chosen].copy(), codes[chosen].copy()
+    return X[chosen].copy(), codes[chosen].astype(np.int32)
 
 
 def draw_plus_plus(
@@ -67,7 +67,7 @@ def draw_plus_plus(
     ----------
     D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", 2007.
     """
-    X, codes = _sample(X, codes, rng)
+    X, codes = sample_rows(X, codes, SAMPLE_ROWS, rng)
     chosen = [int(rng.integers(len(X)))]
     distance = mixed_distances(X, codes, X[chosen[0]], codes[chosen[0]], gamma).astype(np.float64)
     for _ in range(k - 1):
@@ -76,13 +76,14 @@ def draw_plus_plus(
         row = int(rng.choice(len(X), p=distance / total)) if total > 0 else 0
         chosen.append(row)
         distance = np.minimum(distance, mixed_distances(X, codes, X[row], codes[row], gamma))
-    return X[chosen].copy(), codes[chosen].copy()
+    return X[chosen].copy(), codes[chosen].astype(np.int32)
 
 
-def _sample(
-    X: npt.NDArray[np.float32], codes: npt.NDArray[Any], rng: np.random.Generator
+def sample_rows(
+    X: npt.NDArray[np.float32], codes: npt.NDArray[Any], size: int, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[Any]]:
-    if len(X) <= SAMPLE_ROWS:
+    """Return `size` of the rows in their order, or all when there are no more."""
+    if len(X) <= size:
         return X, codes
-    rows = np.sort(rng.choice(len(X), SAMPLE_ROWS, replace=False))
+    rows = np.sort(rng.choice(len(X), size, replace=False))
     return X[rows], codes[rows]
