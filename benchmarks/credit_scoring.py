@@ -99,7 +99,7 @@ def score_all(
     started = time.perf_counter()
     scored = sum(
         batch.num_rows
-        for batch in score(table, models, day, block_rows=block_rows, threads=threads)
+        for batch, _ in score(table, models, day, block_rows=block_rows, threads=threads)
     )
     assert scored == table.num_rows  # noqa: S101
     return time.perf_counter() - started

@@ -15,7 +15,8 @@ PACKAGE = Path(passbook.__file__).parent
 CHECKOUT = PACKAGE.parent.parent
 
 ANYONE_MAY = {"contracts", "errors", "base_date"}
-PURE = {"quality", "segments", "recommend", "credit", "drift", "promotion", "sources"}
+PURE = {"quality", "segments", "recommend", "credit", "drift", "promotion", "sources",
+        "privacy"}  # fmt: skip
 DOORS = {"hive", "mart", "ledger", "artifacts"}
 AIRFLOW_IN_STEPS = {"steps/airflow_tasks.py", "steps/verdict_wait.py", "steps/stage.py"}
 

@@ -44,6 +44,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "credit": Command(
         "passbook.commands.credit", "Explain a score; show the scorecard as SQL, or the card."
     ),
+    "privacy": Command(
+        "passbook.commands.privacy", "Mask analysts; make keys; seal with a newer one."
+    ),
     "models": Command(
         "passbook.commands.models", "Show models in force; roll back; verify their files."
     ),

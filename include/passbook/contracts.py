@@ -37,6 +37,8 @@ class Column:
     codes: tuple[str, ...] = ()
     event: bool = False
     """Dates an event, which must not lie after the base date."""
+    finite: bool = True
+    """Whether NaN is refused; where it is not, it says unknown inside a list."""
 
 
 @dataclass(frozen=True)
@@ -375,6 +377,42 @@ MART_TABLES: Final[dict[str, Table]] = {
                 Column("credit_index", _COUNT, "300 (riskiest) to 850", minimum=300, maximum=850),
                 Column("band", _STRING, "A (safest) to E", codes=("A", "B", "C", "D", "E")),
                 Column("reasons", pa.list_(_STRING), "Main reasons for the index, strongest first"),
+            ),
+        ),
+        Table(
+            "credit_score_feature",
+            "What the places of credit_score_record mean, one row a base date and place",
+            ("base_date", "place"),
+            (
+                _BASE_DATE,
+                Column("place", _COUNT, "Place in points and data; 0: where everybody starts",
+                       minimum=0),
+                Column("feature", _STRING, "Feature of the credit model"),
+                Column("description", _STRING, "The feature in words"),
+                Column("description_ko", _STRING, "The feature in words, Korean"),
+                Column("direction", _COUNT, "1: more never raises the index, -1: more never "
+                       "lowers it, 0: either", minimum=-1, maximum=1),
+                Column("sealed", _FLAG, "Whether its values are sealed"),
+                Column("version", _STRING, "Version of credit.default that gave the points"),
+            ),
+        ),
+        Table(
+            "credit_score_record",
+            "What each credit score was made of, one row a base date and customer "
+            "(mart.credit_score_explanation has a row a feature)",
+            ("base_date", "customer_id"),
+            (
+                _BASE_DATE,
+                _CUSTOMER_ID,
+                Column("start", _COUNT, "Points that every customer starts with"),
+                Column("points", pa.list_(pa.int16()), "Points of each feature; with start they "
+                       "add up to the index before it is held between 300 and 850"),
+                Column("data", pa.list_(pa.float32()), "Value of each feature that was scored; "
+                       "NaN: unknown, or sealed", finite=False),
+                Column("key_version", _COUNT, "Version of the key that sealed; null: nothing is "
+                       "sealed", nullable=True, minimum=1),
+                Column("sealed", pa.binary(), "Values of the sealed features, AES-GCM",
+                       nullable=True),
             ),
         ),
     )

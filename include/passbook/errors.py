@@ -199,6 +199,15 @@ class CreditInputError(CreditError):
     remedy = "Correct the behaviour and profile work tables."
 
 
+class SealError(CreditError):
+    """A sealed value cannot be opened."""
+
+    code = "E503"
+    remedy = (
+        "Give every key version in use in PASSBOOK_SEALING_KEYS: see `passbook privacy status`."
+    )
+
+
 # E6xx: models and artifacts
 
 

@@ -112,6 +112,15 @@ class Settings(BaseSettings):
         None,
         description="Who accepts a credit model that approves groups unequally, and why.",
     )
+    pseudonym_key: SecretStr | None = Field(
+        None, description="Base64 key of customers' pseudonyms; unset: none are kept."
+    )
+    sealing_keys: SecretStr | None = Field(
+        None, description='Base64 keys of sealed values by version, {"1": "…"}; the newest seals.'
+    )
+    sealed_features: tuple[str, ...] | None = Field(
+        None, description="Credit features whose values are sealed in the mart, such as income."
+    )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
     run_deadline_hours: float | None = Field(
         None, gt=0, description="A run that takes longer is told to be late; unset: none is."

@@ -32,6 +32,8 @@ TYPES = {
     pa.list_(pa.string()): "text[]",
     pa.list_(pa.int32()): "integer[]",
     pa.list_(pa.float32()): "real[]",
+    pa.list_(pa.int16()): "smallint[]",
+    pa.binary(): "bytea",
 }
 TABLES = [*(("mart", t) for t in MART_TABLES.values()), *(("ops", t) for t in OPS_TABLES.values())]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,15 +20,26 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from pydantic import SecretStr
 
 from credit.planted import PlantedBank, planted_bank
 from passbook import artifacts, cli, hive, ledger, mart
 from passbook.base_date import observation_dates
 from passbook.contracts import STYLES, WORK_TABLES
-from passbook.errors import ArtifactError, FutureRowError, InputError, NoChampionError
+from passbook.credit import explanation
+from passbook.errors import (
+    ArtifactError,
+    FutureRowError,
+    InputError,
+    NoChampionError,
+    SealError,
+    SettingsError,
+)
+from passbook.privacy.keys import KeyRing
 from passbook.settings import Settings, load
 from passbook.sources import Source
-from passbook.steps import credit_in_force, score_credit
+from passbook.steps import credit_in_force, privacy, score_credit
+from passbook.steps.privacy import sealing_ring
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
@@ -219,15 +233,85 @@ def test_explanation_adds_up_to_what_was_published(
     assert published
     in_force = credit_in_force.find(loader, week.settings.artifacts, None)
     assert in_force.base_date == BASE_DATE
+    wrong = _rows(
+        loader,
+        "SELECT count(*) FROM (SELECT credit_index, sum(points) AS points"
+        " FROM mart.credit_score_explanation GROUP BY customer_id, credit_index) s"
+        " WHERE credit_index <> least(850, greatest(300, points))",
+    )
+    assert wrong == [(0,)]
     rows = _rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score LIMIT 1")
     for customer, index in rows:
-        found = credit_in_force.explain_customer(week, in_force, str(customer))
+        found = credit_in_force.explain_customer(loader, None, str(customer), None)
         assert found.start + sum(line.points for line in found.lines) == found.points
         assert found.score["credit_index"] == index
-        assert in_force.default.version in found.to_text()
+        text = found.to_text()
+        assert in_force.default.version in text
+        assert in_force.style.version in text
     with pytest.raises(InputError, match="E803") as unknown:
-        credit_in_force.explain_customer(week, in_force, "C-UNKNOWN-1")
+        credit_in_force.explain_customer(loader, None, "C-UNKNOWN-1", None)
     assert "C-UNKNOWN-1" not in str(unknown.value)
+
+
+def test_sealed_income_is_explained_with_the_key_alone(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> None:
+    assert published
+    plain = "SELECT customer_id, data, points FROM mart.credit_score_record ORDER BY 1"
+    before = _rows(loader, plain)
+    keys = SecretStr(json.dumps({"3": base64.b64encode(bytes(range(32))).decode()}))
+    settings = week.settings.model_copy(
+        update={"sealed_features": ("balance", "income"), "sealing_keys": keys}
+    )
+    sealed = [score_credit.work(_stage(replace(week, settings=settings), loader)) for _ in range(2)]
+    assert sealed[0] == sealed[1] == published[0]  # the scores stay, a rerun is the same
+    names = dict(_rows(loader, "SELECT feature, place FROM mart.credit_score_feature WHERE sealed"))
+    assert set(names) == {"balance", "income"}
+    after = _rows(loader, plain)
+    for (_, data, points), (_, open_data, open_points) in zip(after, before, strict=True):
+        assert points == open_points
+        for place, (value, was) in enumerate(zip(data, open_data, strict=True), start=1):
+            assert np.isnan(value) if place in names.values() else value == was or np.isnan(was)
+    customer, data, _ = before[7]
+    texts = [
+        credit_in_force.explain_customer(loader, None, str(customer), ring).to_text()
+        for ring in (None, sealing_ring(settings))
+    ]
+    income = data[names["income"] - 1]
+    shown = "unknown" if np.isnan(income) else f"{income:,.0f}"
+    assert f"income on record (등록 소득): {explanation.SEALED}" in texts[0]
+    assert f"income on record (등록 소득): {shown}" in texts[1]
+    with pytest.raises(SealError, match="E503"):
+        credit_in_force.explain_customer(loader, None, str(customer), KeyRing({3: bytes(32)}))
+    score_credit.work(_stage(week, loader))
+    assert _rows(loader, plain) == before or np.isnan(before[0][1]).any()
+
+
+def test_settings_of_privacy_that_cannot_be_are_told(week: Week) -> None:
+    names = ("income",)
+    for update, words in (
+        ({"sealed_features": ("shoe_size",)}, "shoe_size"),
+        ({"sealed_features": ("income",)}, "PASSBOOK_SEALING_KEYS"),
+        ({"sealed_features": ("income",), "sealing_keys": SecretStr("x")}, "JSON"),
+    ):
+        with pytest.raises(SettingsError, match=f"E801.*{words}"):
+            privacy.sealing(week.settings.model_copy(update=update), names, BASE_DATE)
+
+
+def test_every_customer_of_the_week_gets_a_pseudonym(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> None:
+    assert published
+    assert _rows(loader, "SELECT count(*) FROM pseudonym.customer") == [(0,)]
+    key = SecretStr(base64.b64encode(bytes(32)).decode())
+    settings = week.settings.model_copy(update={"pseudonym_key": key})
+    for _ in range(2):
+        score_credit.work(_stage(replace(week, settings=settings), loader))
+    assert _rows(
+        loader,
+        "SELECT count(*), count(DISTINCT pseudonym) FROM pseudonym.customer"
+        " JOIN mart.credit_score USING (customer_id)",
+    ) == [(CUSTOMERS, CUSTOMERS)]
 
 
 def test_altered_model_file_is_refused_and_the_week_stays(

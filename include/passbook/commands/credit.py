@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print the explanation record of a customer's index."""
-    from passbook.steps import credit_in_force, stage  # noqa: PLC0415
+    from passbook.steps import credit_in_force  # noqa: PLC0415
+    from passbook.steps.privacy import sealing_ring  # noqa: PLC0415
 
+    ring = sealing_ring(settings.load())
     with credit_in_force.connected() as connection:
-        in_force = credit_in_force.find(
-            connection, settings.load().artifacts, _base_date(arguments)
+        found = credit_in_force.explain_customer(
+            connection, _base_date(arguments), arguments.customer, ring
         )
-        with stage.open_week(settings.load(), connection, in_force.base_date) as week:
-            found = credit_in_force.explain_customer(week, in_force, arguments.customer)
     print(found.to_text())
     return 0
 

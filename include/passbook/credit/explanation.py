@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa
 
-from passbook.credit.features import as_matrix
 from passbook.credit.index import HIGHEST, LOWEST
-from passbook.credit.scoring import SCHEMA, CreditModels, feature, score_block, with_style
+
+SEALED: Final = "sealed (비공개)"
+UNKNOWN: Final = "unknown (없음)"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A feature's share of the index, in whole points."""
+    """A feature's share of the index, in whole points, and the value that gave it."""
 
     english: str
     korean: str
     points: int
+    value: str
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,19 @@ class Explanation:
         The day that the data and the score speak for.
     versions : tuple of str
         The model versions used.
-    score : dict
-        The customer's row of ``mart.credit_score``, without the base date.
+    score : Mapping
+        The customer's row of ``mart.credit_score``.
     start : int
         Points that every customer starts with.
     lines : tuple of Line
-        Features by the size of their share; with `start` they add up to `points`.
+        All features, the weightiest first. With `start` their points add up to `points`.
     points : int
         The index before it is held between 300 and 850.
     """
 
     base_date: date
     versions: tuple[str, ...]
-    score: dict[str, object]
+    score: Mapping[str, Any]
     start: int
     lines: tuple[Line, ...]
     points: int
@@ -59,54 +61,62 @@ class Explanation:
             f"Behaviour style: {score['style']} ({score['style_probability']:.0%})",
             f"Data of {self.base_date}; models {', '.join(self.versions)}",
             "",
+            "Main reasons (주요 사유)",
+            *(f"  {reason}" for reason in score["reasons"]),
+            "",
+            "Points, and the data they come from (점수와 근거 자료)",
             f"{self.start:+5d}  where every customer starts (기본 점수)",
         ]
-        body = [f"{line.points:+5d}  {line.english} ({line.korean})" for line in self.lines]
+        body = [
+            f"{line.points:+5d}  {line.english} ({line.korean}): {line.value}"
+            for line in self.lines
+            if line.points
+        ]
         tail = [f"{self.points:5d}  sum (합계)"]
         if not LOWEST <= self.points <= HIGHEST:
             tail.append(f"{score['credit_index']:5d}  held between {LOWEST} and {HIGHEST}")
+        idle = [line for line in self.lines if not line.points]
+        if idle:
+            tail += ["", "Considered, without points (점수에 영향 없음)"]
+            tail += [f"       {line.english} ({line.korean}): {line.value}" for line in idle]
         return "\n".join([*head, *body, *tail])
 
 
 def explain(
-    features: pa.RecordBatch, models: CreditModels, base_date: date, versions: Sequence[str]
+    score: Mapping[str, Any],
+    record: Mapping[str, Any],
+    features: Sequence[Mapping[str, Any]],
+    *,
+    base_date: date,
+    versions: Sequence[str],
+    opened: np.ndarray | None,
 ) -> Explanation:
-    """Explain the index of the one customer in `features`.
+    """Read a customer's explanation from what the mart keeps.
 
     Parameters
     ----------
-    features : pyarrow.RecordBatch
-        One row of `features.build`.
-    models : CreditModels
+    score, record : Mapping
+        The customer's rows of ``mart.credit_score`` and ``mart.credit_score_record``.
+    features : sequence of Mapping
+        The week's rows of ``mart.credit_score_feature``, by place.
     base_date : datetime.date
     versions : sequence of str
+    opened : numpy.ndarray, optional
+        Values of the sealed features in order of their places; None leaves them sealed.
     """
-    score = score_block(features, models).to_pylist()[0]
-    matrix = as_matrix(features, models.risk_style.names)
-    styled = with_style(matrix, models.risk_style.probabilities(matrix))
-    parts = models.risk.contributions(styled)[0]
-    scale = models.risk.scale
-    exact = np.append(-scale.factor * parts[:-1], scale.points(parts[-1:]))
-    points = int(np.floor(scale.points(parts.sum()) + 0.5))
-    whole = whole_shares(exact, points)
-    lines = [
-        Line(feature(name).english, feature(name).korean, int(share))
-        for name, share in zip(models.risk.names, whole[:-1], strict=True)
-        if share
-    ]
+    values = iter([] if opened is None else opened.tolist())
+    lines = []
+    for row in features[1:]:
+        if not row["sealed"]:
+            value = _in_words(record["data"][row["place"] - 1])
+        else:
+            value = SEALED if opened is None else _in_words(next(values))
+        points = int(record["points"][row["place"] - 1])
+        lines.append(Line(row["description"], row["description_ko"], points, value))
+    total = record["start"] + sum(line.points for line in lines)
     lines.sort(key=lambda line: -abs(line.points))
-    named = {name: score[name] for name in SCHEMA.names}
-    return Explanation(base_date, tuple(versions), named, int(whole[-1]), tuple(lines), points)
+    return Explanation(base_date, tuple(versions), score, record["start"], tuple(lines), total)
 
 
-def whole_shares(exact: np.ndarray, total: int) -> np.ndarray:
-    """Round shares to whole numbers that add up to `total`, by the largest remainders.
-
-    >>> whole_shares(np.array([1.4, 1.4, 1.2]), 4).tolist()
-    [2, 1, 1]
-    """
-    whole: np.ndarray = np.floor(exact).astype(int)
-    order = np.argsort(whole - exact, kind="stable")
-    missing = total - int(whole.sum())
-    whole[order[:missing]] += 1
-    return whole
+def _in_words(value: float) -> str:
+    return UNKNOWN if np.isnan(value) else f"{value:,.6g}" if abs(value) < 1e4 else f"{value:,.0f}"

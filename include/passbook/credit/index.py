@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+import numba
 import numpy as np
 
 LOWEST: Final = 300
@@ -47,6 +48,45 @@ class IndexScale:
         """Return the index as int32, rounded and clipped to 300–850; it falls as risk rises."""
         rounded = np.floor(self.points(log_odds) + 0.5)
         return np.clip(rounded, LOWEST, HIGHEST).astype(np.int32)
+
+
+def whole_points(parts: np.ndarray, scale: IndexScale) -> np.ndarray:
+    """Turn contributions into whole points that add up to the index before it is clipped.
+
+    Parameters
+    ----------
+    parts : numpy.ndarray, shape (rows, features + 1)
+        Contributions to the log-odds of default; the last is what every customer starts with.
+    scale : IndexScale
+
+    Returns
+    -------
+    numpy.ndarray of int16, shape (rows, features + 1)
+    """
+    exact = -scale.factor * parts
+    exact[:, -1] = scale.points(parts[:, -1])
+    total = np.floor(scale.points(parts.sum(axis=1)) + 0.5).astype(np.int64)
+    return np.asarray(whole_shares(exact, total))
+
+
+@numba.njit(cache=True, nogil=True)
+def whole_shares(exact: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Round each row's shares to int16 that add up to its total, by the largest remainders."""
+    rows, shares = exact.shape
+    whole = np.empty((rows, shares), np.int16)
+    remainder = np.empty(shares)
+    for row in range(rows):
+        missing = total[row]
+        for share in range(shares):
+            low = np.floor(exact[row, share])
+            whole[row, share] = np.int16(low)
+            remainder[share] = exact[row, share] - low
+            missing -= np.int64(low)
+        for _ in range(missing):
+            largest = remainder.argmax()
+            whole[row, largest] += 1
+            remainder[largest] -= 1.0
+    return whole
 
 
 def bands(index: np.ndarray) -> np.ndarray:

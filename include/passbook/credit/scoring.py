@@ -13,6 +13,7 @@ from scipy.special import expit
 from passbook.contracts import MART_TABLES, STYLES
 from passbook.credit import index, reasons, risk_models, style_classifiers
 from passbook.credit.features import FEATURES, Feature, as_matrix
+from passbook.credit.index import whole_points
 from passbook.credit.risk_models import RiskModel
 from passbook.credit.style_classifiers import StyleModel
 
@@ -27,9 +28,16 @@ _AGGRESSIVE: Final = [place for place, name in enumerate(STYLES) if name.endswit
 _FEATURE: Final = {
     feature.name: feature for group in (*FEATURES.values(), STYLE_FEATURES) for feature in group
 }
-SCHEMA: Final = pa.schema(
-    [field for field in MART_TABLES["credit_score"].schema if field.name != "base_date"]
+SCORE_COLUMNS: Final = tuple(
+    name for name in MART_TABLES["credit_score"].schema.names if name != "base_date"
 )
+RECORD_COLUMNS: Final = ("customer_id", "start", "points", "data")
+_FIELDS: Final = {
+    field.name: field
+    for table in ("credit_score_record", "credit_score")
+    for field in MART_TABLES[table].schema
+}
+SCHEMA: Final = pa.schema([_FIELDS[name] for name in (*SCORE_COLUMNS, *RECORD_COLUMNS[1:])])
 
 
 def feature(name: str) -> Feature:
@@ -89,17 +97,20 @@ def score_block(
     Returns
     -------
     pyarrow.RecordBatch
-        `SCHEMA`: the columns of ``mart.credit_score`` after ``base_date``.
+        `SCHEMA`: the columns of ``mart.credit_score`` after ``base_date``, and what
+        ``mart.credit_score_record`` keeps of it.
     """
     risk, style = models.risk, models.risk_style
     matrix = as_matrix(features, style.names)
     probabilities = style.probabilities(matrix)
-    parts = risk.contributions(with_style(matrix, probabilities))
+    data = with_style(matrix, probabilities)
+    parts = risk.contributions(data)
     if models.style is not style:
         probabilities = models.style.probabilities(as_matrix(features, models.style.names))
     log_odds = parts.sum(axis=1)
     points = risk.scale.index(log_odds)
     best = probabilities.argmax(axis=1)
+    whole = whole_points(parts, risk.scale)
     return pa.record_batch(
         [
             features["customer_id"],
@@ -109,9 +120,19 @@ def score_block(
             pa.array(points),
             pa.array(index.BANDS).take(pa.array(index.bands(points))),
             _reasons(parts[:, :-1], points < risk.scale.base, risk.names, count),
+            pa.array(whole[:, -1].astype(np.int32)),
+            as_lists(whole[:, :-1]),
+            as_lists(data),
         ],
         schema=SCHEMA,
     )
+
+
+def as_lists(matrix: np.ndarray) -> pa.ListArray:
+    """Return a list a row of a matrix."""
+    rows, width = matrix.shape
+    offsets = np.arange(rows + 1, dtype=np.int32) * width
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ravel(matrix)))
 
 
 def _reasons(

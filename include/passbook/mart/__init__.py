@@ -2,6 +2,16 @@
 
 from passbook.mart.connection import connect
 from passbook.mart.prepare import Addresses, migrate, prepare, prepare_database
+from passbook.mart.privacy import (
+    SealedWeek,
+    analysts_are_masked,
+    drop_replaced_records,
+    keep_pseudonyms,
+    mask_analysts,
+    published_customers,
+    reseal,
+    sealed_weeks,
+)
 from passbook.mart.publishing import Publication, publish
 from passbook.mart.retention import RetiredWeek, retire
 from passbook.mart.rollback import RolledBackWeek, roll_back
@@ -11,11 +21,19 @@ __all__ = [
     "Publication",
     "RetiredWeek",
     "RolledBackWeek",
+    "SealedWeek",
+    "analysts_are_masked",
     "connect",
+    "drop_replaced_records",
+    "keep_pseudonyms",
+    "mask_analysts",
     "migrate",
     "prepare",
     "prepare_database",
     "publish",
+    "published_customers",
+    "reseal",
     "retire",
     "roll_back",
+    "sealed_weeks",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 import psycopg2
@@ -14,6 +15,9 @@ from psycopg2.extensions import encrypt_password
 
 from passbook.errors import InputError, MigrationError
 from passbook.mart.connection import connect, named_error
+
+if TYPE_CHECKING:
+    import sqlalchemy
 
 OWNER, LOADER, ANALYST = "passbook_owner", "passbook_loader", "passbook_analyst"
 ROLES = (OWNER, LOADER, ANALYST)
@@ -134,13 +138,25 @@ def migrate(owner_url: str) -> None:
             config = Config()
             config.set_main_option("script_location", str(folder))
             config.attributes["connection"] = bound
+            masked = _unmask(bound)
             command.upgrade(config, "head")
+            if masked:  # again, and with it what a migration has added
+                bound.exec_driver_sql("SELECT ops.mask_analysts(true)")
     except (psycopg2.Error, sqlalchemy.exc.DBAPIError) as error:
         original = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         raise MigrationError(f"It could not be migrated: {str(original).strip()}") from error
     finally:
         engine.dispose()
         connection.close()
+
+
+def _unmask(bound: sqlalchemy.Connection) -> bool:
+    """Take masked views out of a migration's way; return whether there are any."""
+    known = bound.exec_driver_sql("SELECT to_regproc('ops.analysts_are_masked') IS NOT NULL")
+    if not known.scalar() or not bound.exec_driver_sql("SELECT ops.analysts_are_masked()").scalar():
+        return False
+    bound.exec_driver_sql("SELECT ops.drop_masked_views()")
+    return True
 
 
 def _prepare(

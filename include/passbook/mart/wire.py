@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 _POSTGRES_EPOCH = 10_957
 """Days from 1970-01-01 to 2000-01-01, where Postgres counts from."""
-_ELEMENT_TYPES = {pa.string(): 25, pa.int32(): 23, pa.float32(): 700}
-"""OIDs of text, integer and real, which an array's header names."""
+_ELEMENT_TYPES = {pa.string(): 25, pa.int16(): 21, pa.int32(): 23, pa.float32(): 700}
+"""OIDs of text, smallint, integer and real, which an array's header names."""
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -47,11 +47,11 @@ class WireColumn:
 
 
 def encode(column: pa.Array) -> WireColumn:
-    """Return the values of a string, date, number, flag or list column as Postgres sends them."""
+    """Return the values of a column of the contracts' types as Postgres sends them."""
     null = column.is_null().to_numpy(zero_copy_only=False)
     if pa.types.is_list(column.type):
         data, offsets = _lists(column)
-    elif pa.types.is_string(column.type):
+    elif pa.types.is_string(column.type) or pa.types.is_binary(column.type):
         data, offsets = _strings(column)
     else:
         data, offsets = _numbers(column, null)
@@ -75,7 +75,7 @@ def rows(columns: list[WireColumn]) -> npt.NDArray[np.uint8]:
 
 
 def _strings(column: pa.StringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    column = pc.fill_null(column, "")
+    column = pc.fill_null(column, pa.scalar("", column.type))
     count = len(column)
     _, offsets_buffer, data = column.buffers()
     if count == 0 or data is None:

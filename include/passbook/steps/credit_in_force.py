@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from psycopg2.extras import RealDictCursor
 
 from passbook import artifacts, ledger, mart, settings
 from passbook.credit.explanation import Explanation, explain
-from passbook.credit.scoring import CreditModels
+from passbook.credit.records import opened_values
 from passbook.errors import InputError, NoChampionError
+from passbook.privacy.sealing import Sealer
 from passbook.steps import stage
-from passbook.steps.score_credit import DEFAULT_MODEL, STYLE_MODEL, read_features
+from passbook.steps.privacy import RECORDS
+from passbook.steps.score_credit import DEFAULT_MODEL, STYLE_MODEL
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
     from passbook.artifacts import Artifact
-    from passbook.steps.week import Week
+    from passbook.privacy.keys import KeyRing
+
+_RECORD = """
+    SELECT * FROM mart.credit_score JOIN mart.credit_score_record USING (base_date, customer_id)
+    WHERE base_date = %(base_date)s AND customer_id = %(customer_id)s"""
+_FEATURES = "SELECT * FROM mart.credit_score_feature WHERE base_date = %(base_date)s ORDER BY place"
+_STYLE_VERSION = """
+    SELECT v.version FROM ops.publication p
+    JOIN ops.model_version v ON v.manifest_sha256 = p.inputs ->> v.model
+    WHERE p.mart_table = 'credit_score' AND p.base_date = %(base_date)s
+      AND v.model = 'credit.style'"""
 
 
 @dataclass(frozen=True)
@@ -72,24 +85,58 @@ def connected() -> Iterator[Connection]:
         connection.close()
 
 
-def explain_customer(week: Week, in_force: InForce, customer_id: str) -> Explanation:
-    """Explain a customer's index for the week.
+def explain_customer(
+    connection: Connection, base_date: date | None, customer_id: str, ring: KeyRing | None
+) -> Explanation:
+    """Return the explanation of a customer's published index.
+
+    Parameters
+    ----------
+    connection : psycopg2 connection
+    base_date : datetime.date, optional
+        The newest published week when none is given.
+    customer_id : str
+    ring : KeyRing, optional
+        Opens what is sealed; without it sealed values stay so.
 
     Raises
     ------
     InputError
-        E803 when the week does not know the customer.
+        E803 when the week has no score of the customer.
+    SealError
+        E503 when the keys are not those that sealed.
     """
-    table = read_features(week)
-    row = table.filter(pc.equal(table["customer_id"], pa.scalar(customer_id)))
-    if not row.num_rows:
-        raise InputError(f"The customer is not known on {week.base_date}.")
-    models = CreditModels.from_files(in_force.style.files, in_force.default.files)
-    versions = [
-        f"{artifact.model} {artifact.version}" for artifact in (in_force.style, in_force.default)
-    ]
-    (batch,) = row.combine_chunks().to_batches()
-    return explain(batch, models, week.base_date, versions)
+    day = base_date or _newest(connection)
+    keys = {"base_date": day, "customer_id": customer_id}
+    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(_RECORD, keys)
+        record = cursor.fetchone()
+        cursor.execute(_FEATURES, keys)
+        features = cursor.fetchall()
+        cursor.execute(_STYLE_VERSION, keys)
+        style = cursor.fetchone()
+    connection.commit()
+    if record is None:
+        raise InputError(f"No credit score of the customer was published for {day}.")
+    versions = [f"{DEFAULT_MODEL} {features[0]['version']}"]
+    if style is not None:
+        versions.insert(0, f"{STYLE_MODEL} {style['version']}")
+    return explain(
+        record, record, features, base_date=day, versions=versions,
+        opened=_opened(record, day, customer_id, ring),
+    )  # fmt: skip
+
+
+def _opened(
+    record: Mapping[str, Any], day: date, customer_id: str, ring: KeyRing | None
+) -> np.ndarray | None:
+    if ring is None or record["sealed"] is None:
+        return None
+    sealed = pa.array([bytes(record["sealed"])], pa.binary())
+    customer = pa.array([customer_id])
+    content = Sealer(ring, RECORDS, day).open(customer, sealed, record["key_version"])
+    values: np.ndarray = opened_values(content)[0]
+    return values
 
 
 def _newest(connection: Connection) -> date:

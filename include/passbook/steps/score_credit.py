@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from passbook.base_date import observation_dates
 from passbook.contracts import MART_TABLES, OPS_TABLES, STYLES
-from passbook.credit import features, risk_models, scoring, style_classifiers
+from passbook.credit import features, records, risk_models, scoring, style_classifiers
 from passbook.credit.evaluation import check_outcomes
 from passbook.credit.index import IndexScale
 from passbook.credit.scoring import CreditModels
@@ -30,10 +30,13 @@ from passbook.credit.training import (
     train_style,
 )
 from passbook.errors import FutureRowError, NoChampionError, OutcomeError
+from passbook.steps import privacy
 from passbook.steps.challenger import Challenger
+from passbook.steps.set_aside import SetAside
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
+    from passbook.credit.records import Sealing
     from passbook.settings import Settings
     from passbook.steps.stage import Stage
     from passbook.steps.week import Week
@@ -147,16 +150,28 @@ def work(stage: Stage) -> dict[str, Any]:
         return {"table": "credit_score", "rows": 0, "nothing_to_do": True}
     artifacts = {name: _champion(stage, name) for name in (STYLE_MODEL, DEFAULT_MODEL)}
     models = CreditModels.from_files(artifacts[STYLE_MODEL].files, artifacts[DEFAULT_MODEL].files)
-    table = read_features(week)
-    (publication,) = stage.publish(
+    sealing = privacy.sealing(week.settings, models.risk.names, week.base_date)
+    scored = score(
+        read_features(week),
+        models,
+        week.base_date,
+        block_rows=week.settings.block_rows,
+        threads=week.settings.threads,
+        sealing=sealing,
+    )
+    described = records.feature_rows(
+        models.risk.names,
+        week.base_date,
+        artifacts[DEFAULT_MODEL].version,
+        sealing.names if sealing else (),
+    )
+    # Scores and records of one pass: the records wait until the scores are in.
+    waiting = SetAside(scored)
+    publication, *_ = stage.publish(
         {
-            "credit_score": score(
-                table,
-                models,
-                week.base_date,
-                block_rows=week.settings.block_rows,
-                threads=week.settings.threads,
-            )
+            "credit_score": waiting.first(),
+            "credit_score_feature": [described],
+            "credit_score_record": waiting.second(),
         },
         inputs=_inputs(week, artifacts),
     )
@@ -164,18 +179,26 @@ def work(stage: Stage) -> dict[str, Any]:
 
 
 def score(
-    table: pa.Table, models: CreditModels, base_date: date, *, block_rows: int, threads: int
-) -> Iterator[pa.RecordBatch]:
-    """Yield rows of ``mart.credit_score`` in blocks, in the order of `table`."""
+    table: pa.Table,
+    models: CreditModels,
+    base_date: date,
+    *,
+    block_rows: int,
+    threads: int,
+    sealing: Sealing | None = None,
+) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+    """Yield rows of ``mart.credit_score`` and ``mart.credit_score_record``, a pair a block."""
     schema = MART_TABLES["credit_score"].schema
 
-    def scored(batch: pa.RecordBatch) -> pa.RecordBatch:
+    def scored(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         found = scoring.score_block(batch, models)
         dates = pa.repeat(pa.scalar(base_date, pa.date32()), found.num_rows)
-        return pa.record_batch([dates, *found.columns], schema=schema)
+        columns = [found[name] for name in scoring.SCORE_COLUMNS]
+        record = records.record_block(found, models.risk.names, base_date, sealing)
+        return pa.record_batch([dates, *columns], schema=schema), record
 
     with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[pa.RecordBatch]] = deque()
+        ahead: deque[Future[tuple[pa.RecordBatch, pa.RecordBatch]]] = deque()
         for batch in table.to_batches(max_chunksize=block_rows):
             ahead.append(pool.submit(scored, batch))
             if len(ahead) > threads:  # no more blocks in memory than are worked on

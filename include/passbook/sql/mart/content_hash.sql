@@ -24,6 +24,8 @@ BEGIN
                    WHEN 'double precision' THEN 'float8send(%1$I)'
                    WHEN 'integer[]' THEN 'array_send(%1$I)'
                    WHEN 'real[]' THEN 'array_send(%1$I)'
+                   WHEN 'smallint[]' THEN 'array_send(%1$I)'
+                   WHEN 'bytea' THEN 'byteasend(%1$I)'
                END || ' AS w%2$s', a.attname, a.attnum), ', ' ORDER BY a.attnum),
            string_agg(format(
                'sha256(string_agg(int4send(coalesce(octet_length(w%1$s), -1)), '''' ORDER BY n)'

@@ -1,0 +1,1 @@
+"""Privacy: pseudonyms instead of customer numbers, sealed values instead of plain ones."""
