@@ -41,6 +41,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
     "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
     "source": Command("passbook.commands.source", "List, begin and check source adapters."),
+    "quality": Command(
+        "passbook.commands.quality", "Show what a week's rules came to; let a broken one pass."
+    ),
     "credit": Command(
         "passbook.commands.credit", "Explain a score; show the scorecard as SQL, or the card."
     ),

@@ -450,6 +450,23 @@ OPS_TABLES: Final[dict[str, Table]] = {
                 Column("passed", _FLAG, "Whether it held"),
                 Column("rows", _WON, "Rows checked", minimum=0),
                 Column("unexpected", _WON, "Rows that broke it", minimum=0),
+                Column("overridden", _FLAG, "Whether an operator let it pass for this base date"),
+                Column("example_shape", _STRING, "What a value that broke it looks like: 9 a "
+                       "digit, a a letter, 가 a Korean one"),
+            ),
+        ),
+        Table(
+            "column_figure",
+            "Columns of work tables that next week is held against",
+            ("base_date", "work_table", "column_name"),
+            (
+                _BASE_DATE,
+                Column("work_table", _STRING, "Work table"),
+                Column("column_name", _STRING, "Column of it"),
+                Column("null_share", _REAL, "Share of its values that are null; null: it may not "
+                       "be", nullable=True, minimum=0, maximum=1),
+                Column("mean", _REAL, "Mean of its finite values; null: none, or it has no unit",
+                       nullable=True),
             ),
         ),
         Table(

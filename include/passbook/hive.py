@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import date
 from time import monotonic
 from typing import Final
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -63,12 +62,6 @@ class Hive:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session = Session(parse_url(url))
-
-    def sqlalchemy_url(self, database: str) -> str:
-        """Return a database's address for SQLAlchemy; it holds the password: keep it from logs."""
-        from passbook.hive_dialect import SCHEME  # noqa: PLC0415  (registers the dialect)
-
-        return urlsplit(self._url)._replace(scheme=SCHEME, path=f"/{database}").geturl()
 
     def another(self) -> Hive:
         """Open a second connection to the same Hive, for another thread; the caller closes it."""

@@ -1,7 +1,7 @@
 """Rules of each work table: what is counted, and what a count above zero means.
 
 A rule is an SQL aggregate that counts the rows which break it, so that all rules of a table are
-computed in one scan inside Hive (`figures.py`). The SQL is what both Hive and Spark accept.
+computed in one statement inside Hive (`figures.py`). The SQL is what both Hive and Spark accept.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from passbook.contracts import FAMILIES, MANDATORY, WORK_TABLES, Column, Table
 
 Severity = Literal["fail", "warn"]
 
+ROWS: Final = "rows"
+"""What a rule of a table as a whole has in place of a column."""
 NOT_EMPTY: Final = "not_empty"
 FUTURE: Final = "not_future"
 KEY_RULES: Final = ("present", "unique")
@@ -35,15 +37,26 @@ class Rule:
     kind : str
         What is asked: ``present``, ``unique``, ``code``, …
     unexpected : str
-        SQL aggregate over the table `t`: rows that break the rule, never null.
+        SQL aggregate: rows that break the rule, never null. Over the table `t`, or over its
+        groups `g` with their rows `g.n`.
     severity : str
         ``fail`` rejects the base date, ``warn`` records.
+    overridable : bool
+        Whether an operator may let a broken rule of severity ``fail`` pass for a base date: it
+        says what is usual, and no later stage relies on it.
+    where : str
+        SQL condition of a row that breaks the rule; empty where it speaks of the whole table.
+    group : tuple of str
+        Columns by which rows are grouped before they are counted; empty: they are not.
     """
 
     column: str
     kind: str
     unexpected: str
     severity: Severity = "fail"
+    overridable: bool = False
+    where: str = ""
+    group: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -56,9 +69,20 @@ class Rule:
         return f"{self.column}__{self.kind}"
 
 
-def count_where(condition: str) -> str:
-    """Return the SQL aggregate that counts the rows where `condition` is true."""
-    return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"
+def _count(where: str, rows: str = "1") -> str:
+    return f"COALESCE(SUM(CASE WHEN {where} THEN {rows} ELSE 0 END), 0)"
+
+
+def row_rule(
+    column: str,
+    kind: str,
+    where: str,
+    severity: Severity = "fail",
+    *,
+    overridable: bool = False,
+) -> Rule:
+    """Return the rule that no row of `t` is one where a condition is true."""
+    return Rule(column, kind, _count(where), severity, overridable, where)
 
 
 def contract_rules(table: Table, base_date: str, empty_columns: Collection[str] = ()) -> list[Rule]:
@@ -72,40 +96,45 @@ def contract_rules(table: Table, base_date: str, empty_columns: Collection[str] 
     empty_columns : collection of str
         Columns that the adapter leaves null on purpose.
     """
-    rules = [Rule(c.name, "present", count_where(f"t.`{c.name}` IS NULL"))
+    rules = [row_rule(c.name, "present", f"t.`{c.name}` IS NULL")
              for c in table.columns if not c.nullable]  # fmt: skip
     if table.key:
-        key = ", ".join(f"t.`{name}`" for name in table.key)
-        rules.append(Rule("key", "unique", f"COUNT(*) - COUNT(DISTINCT {key})"))
+        rules.append(_unique(table.key))
     for column in table.columns:
         rules += _value_rules(column, base_date, empty_columns)
     return rules
 
 
+def _unique(key: tuple[str, ...]) -> Rule:
+    """Return the rule that counts rows beyond the first of each key, and rows without a key."""
+    absent = " OR ".join(f"g.`{name}` IS NULL" for name in key)
+    beyond = f"COALESCE(SUM(CASE WHEN {absent} THEN g.n ELSE g.n - 1 END), 0)"
+    return Rule("key", "unique", beyond, where=f"g.n > 1 OR {absent}", group=key)
+
+
 def _value_rules(column: Column, base_date: str, empty_columns: Collection[str]) -> list[Rule]:
     name, rules = f"t.`{column.name}`", []
     if column.event:
-        rules.append(Rule(column.name, FUTURE, count_where(f"{name} > {base_date}")))
-        old = count_where(f"{name} < DATE '{OLDEST_EVENT}'")
-        rules.append(Rule(column.name, "plausible", old, "warn"))
+        rules.append(row_rule(column.name, FUTURE, f"{name} > {base_date}"))
+        rules.append(row_rule(column.name, "plausible", f"{name} < DATE '{OLDEST_EVENT}'", "warn"))
     if column.codes:
         codes = ", ".join(f"'{code}'" for code in column.codes)
-        rules.append(Rule(column.name, "code", count_where(f"{name} NOT IN ({codes})")))
+        rules.append(row_rule(column.name, "code", f"{name} NOT IN ({codes})"))
     if column.minimum is not None:
-        rules.append(
-            Rule(column.name, "minimum", count_where(f"{name} < {_number(column.minimum)}"))
-        )
+        rules.append(row_rule(column.name, "minimum", f"{name} < {_number(column.minimum)}"))
     if column.maximum is not None:
-        rules.append(
-            Rule(column.name, "maximum", count_where(f"{name} > {_number(column.maximum)}"))
-        )
+        rules.append(row_rule(column.name, "maximum", f"{name} > {_number(column.maximum)}"))
     if pa.types.is_floating(column.type):
-        finite = f"{name} BETWEEN -{LARGEST_DOUBLE} AND {LARGEST_DOUBLE}"
-        rules.append(Rule(column.name, "finite", count_where(f"NOT ({finite})")))
+        rules.append(row_rule(column.name, "finite", f"NOT ({finite(name)})"))
     if column.nullable and column.name not in empty_columns:
         empty = f"CASE WHEN COUNT({name}) = 0 THEN COUNT(*) ELSE 0 END"
         rules.append(Rule(column.name, "not_all_null", empty, "warn"))
     return rules
+
+
+def finite(name: str) -> str:
+    """Return the SQL condition that a number is neither NaN nor infinite."""
+    return f"{name} BETWEEN -{LARGEST_DOUBLE} AND {LARGEST_DOUBLE}"
 
 
 def _number(value: float) -> str:
@@ -121,25 +150,26 @@ _LETTERS = "concat({})".format(
 )
 _CONSISTENCY: Final[dict[str, tuple[Rule, ...]]] = {
     "customer": (
-        Rule("holding_type", "agrees", count_where(
-            f"CASE WHEN t.`holding_type` = '-' THEN '' ELSE t.`holding_type` END <> {_LETTERS}"),
-            "warn"),
-        Rule("birth_date", "before_joining", count_where("t.`birth_date` > t.`joined_on`"), "warn"),
+        row_rule("holding_type", "agrees",
+                 "CASE WHEN t.`holding_type` = '-' THEN '' ELSE t.`holding_type` END"
+                 f" <> {_LETTERS}",
+                 "warn"),
+        row_rule("birth_date", "before_joining", "t.`birth_date` > t.`joined_on`", "warn"),
     ),
     "deposit_profile": (
-        Rule("account_count", "sum_of_parts", count_where(f"t.`account_count` <> {_PARTS}")),
+        row_rule("account_count", "sum_of_parts", f"t.`account_count` <> {_PARTS}",
+                 overridable=True),
     ),
     "product": (
-        Rule("sale_end", "after_start", count_where("t.`sale_end` < t.`sale_start`"), "warn"),
-        Rule("max_age", "after_min_age", count_where("t.`max_age` < t.`min_age`"), "warn"),
+        row_rule("sale_end", "after_start", "t.`sale_end` < t.`sale_start`", "warn"),
+        row_rule("max_age", "after_min_age", "t.`max_age` < t.`min_age`", "warn"),
     ),
     "behaviour": (
-        Rule("amount_min", "below_max", count_where("t.`amount_min` > t.`amount_max`"), "warn"),
-        Rule("active_days", "within_txn_count", count_where(
-            "t.`active_days` > t.`txn_count`"), "warn"),
+        row_rule("amount_min", "below_max", "t.`amount_min` > t.`amount_max`", "warn"),
+        row_rule("active_days", "within_txn_count", "t.`active_days` > t.`txn_count`", "warn"),
     ),
     **{f"{family}_holding": (
-        Rule("closed_on", "after_opening", count_where("t.`closed_on` < t.`opened_on`"), "warn"),)
+        row_rule("closed_on", "after_opening", "t.`closed_on` < t.`opened_on`", "warn"),)
         for family in FAMILIES},
 }  # fmt: skip
 
@@ -162,15 +192,25 @@ def references(table: Table, offered: Collection[str]) -> list[Reference]:
 
 
 def reference_rules(table: Table, offered: Collection[str]) -> list[Rule]:
-    """Return a rule per reference: no row points to nothing (`figures.py` joins the others)."""
-    return [
-        Rule(
-            reference.column,
-            "known",
-            count_where(f"t.`{reference.column}` IS NOT NULL AND {reference.table}_keys.k IS NULL"),
+    """Return a rule per reference: no row points to nothing (`figures.py` joins the others).
+
+    Purchases of unknown customers can be overridden: recommendations leave them out.
+    """
+    rules = []
+    for reference in references(table, offered):
+        column = reference.column
+        where = f"g.`{column}` IS NOT NULL AND {reference.table}_keys.k IS NULL"
+        rules.append(
+            Rule(
+                column,
+                "known",
+                _count(where, "g.n"),
+                overridable=column == "customer_id" and not table.key,
+                where=where,
+                group=table.key if column in table.key else (column,),
+            )
         )
-        for reference in references(table, offered)
-    ]
+    return rules
 
 
 def rules_of(
@@ -180,7 +220,7 @@ def rules_of(
     table = WORK_TABLES[name]
     empty = "CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END"
     return [
-        Rule("rows", NOT_EMPTY, empty, "fail" if name in MANDATORY else "warn"),
+        Rule(ROWS, NOT_EMPTY, empty, "fail" if name in MANDATORY else "warn"),
         *contract_rules(table, base_date, empty_columns),
         *_CONSISTENCY.get(name, ()),
         *reference_rules(table, offered),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from passbook.contracts import WORK_TABLES, Table
 from passbook.errors import HiveStatementError
-from passbook.quality.figures import ROWS, column_of, figures_sql, statistics_sql
+from passbook.quality.figures import ROW_COUNT, figures_sql, statistics_sql
 from passbook.quality.rules import Rule, rules_of
 from passbook.source_template import hive_type
 from passbook.warehouse import fits
@@ -125,11 +125,11 @@ def _check_content(
             f"SELECT COUNT(*) AS n FROM (SELECT * FROM (\n{select}\n) s LIMIT {TRIED_ROWS}) t"
         )
         statistics = hive.query(statistics_sql(table, select)).to_pylist()[0]
-        figures = hive.query(figures_sql({table: rules}, selects)).to_pylist()[0]
+        figures = hive.query(figures_sql(table, rules, selects)).to_pylist()[0]
     except HiveStatementError as error:
         return TableCheck(table, None, faults=(f"{table}: Hive says: {error.detail}",))
-    broken = [(rule, count) for rule in rules if (count := figures[column_of(table, rule.alias)])]
-    rows = figures[column_of(table, ROWS)]
+    broken = [(rule, count) for rule in rules if (count := figures[rule.alias])]
+    rows = figures[ROW_COUNT]
     return TableCheck(
         table,
         rows,

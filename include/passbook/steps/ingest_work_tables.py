@@ -8,33 +8,32 @@ stages from reading them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from queue import SimpleQueue
+from datetime import date
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from passbook.base_date import observation_dates
 from passbook.contracts import OPS_TABLES, WORK_TABLES, Column, Table
-from passbook.errors import (
-    ContractError,
-    EmptyWorkTableError,
-    FutureRowError,
-    PassbookError,
-    QualityError,
-)
-from passbook.quality import rules
-from passbook.quality.expectations import Finding, validate
-from passbook.quality.figures import figures_sql, partition_sql
+from passbook.errors import ContractError
 from passbook.quality.fingerprint import fingerprint
-from passbook.quality.history import WEEKS, History, copy_rule, is_copy, row_rules
+from passbook.quality.text import text_faults
 from passbook.source_template import HIVE_TYPES
 from passbook.steps.check_source import select_faults
+from passbook.steps.check_work_tables import (
+    STAGE,
+    apply_overrides,
+    check,
+    find_copies,
+    judge,
+    read_history,
+    read_overrides,
+    record,
+)
+from passbook.steps.hive_workers import concurrently
 from passbook.warehouse import iter_unchecked
 
 if TYPE_CHECKING:
@@ -44,15 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-STAGE: Final = "ingest_work_tables"
 OBSERVED: Final = ("customer", "deposit_profile", "insurance_profile", "behaviour")
 """Work tables that the credit models also read as of the observation dates."""
-
-
-NO_HISTORY: Final = History()
 
 
 @dataclass(frozen=True)
@@ -80,14 +72,14 @@ def work(stage: Stage) -> dict[str, Any]:
     Returns
     -------
     dict
-        Rows by work table, and the number of warnings.
+        Rows by work table, and the numbers of broken rules that warn or were overridden.
 
     Raises
     ------
     AdapterError, HiveStatementError, HiveUnreachableError, WarehouseError
         E106, E107, E101, E108: the tables could not be built.
     ContractError
-        E103: columns, or the key, differ from the contract.
+        E103: columns, text or the key differ from the contract.
     EmptyWorkTableError
         E102: a mandatory work table has no rows.
     FutureRowError
@@ -104,12 +96,16 @@ def work(stage: Stage) -> dict[str, Any]:
     built = build(week, partitions)
     ledger.append(stage.mart, stage.fence, "work_table", built_rows(week.base_date, built))
     history = read_history(stage)
-    findings = check(week, history) + find_copies(built, week.base_date, history)
-    ledger.append(stage.mart, stage.fence, "quality_result", result_rows(week.base_date, findings))
+    checked = check(week, history)
+    fresh = [b for b in built if b.partition.at == week.base_date]
+    copies = find_copies({b.partition.table: (b.rows, b.fingerprint) for b in fresh}, history)
+    findings = apply_overrides([*checked.findings, *copies], read_overrides(stage))
+    record(stage, findings, checked.columns)
     judge(findings)
     return {
-        "rows": {b.partition.table: b.rows for b in built if b.partition.at == week.base_date},
-        "warnings": sum(not f.passed for f in findings),
+        "rows": {b.partition.table: b.rows for b in fresh},
+        "warnings": sum(not f.passed and not f.overridden for f in findings),
+        "overridden": sum(f.overridden for f in findings),
     }
 
 
@@ -186,34 +182,6 @@ def waves(week: Week, partitions: Iterable[Partition]) -> list[list[Partition]]:
     return [grouped[number] for number in sorted(grouped)]
 
 
-def concurrently(
-    week: Week, items: Sequence[Item], do: Callable[[Week, Hive, Item], Result]
-) -> list[Result]:
-    """Do each item, a few at once, each worker over its own connection to Hive.
-
-    The first failure is raised: items that have not begun by then are left undone, statements
-    that run are waited for.
-    """
-    workers = min(week.settings.hive_concurrency, len(items))
-    idle: SimpleQueue[Hive] = SimpleQueue()
-
-    def one(item: Item) -> Result:
-        hive = idle.get()
-        try:
-            return do(week, hive, item)
-        finally:
-            idle.put(hive)
-
-    with ExitStack() as opened, ThreadPoolExecutor(workers) as pool:
-        for _ in range(workers):
-            idle.put(opened.enter_context(closing(week.hive.another())))
-        futures = [pool.submit(one, item) for item in items]
-        try:
-            return [future.result() for future in futures]
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
 def create_table(table: Table, database: str) -> str:
     """Return the DDL of a work table.
 
@@ -264,108 +232,25 @@ def _build_one(week: Week, hive: Hive, partition: Partition) -> Built:
     dataset, size = hive.open_files(database, table.name, partition.at)
     # A null where none may be is the rules' to count, not a reason to stop here.
     batches = iter_unchecked(dataset, table, table.column_names, week.settings.block_rows)
-    digest = fingerprint(table.schema, batches)
+    digest = fingerprint(table.schema, _keepable(table, batches))
     rows = dataset.count_rows()
     log.info("%s for %s: %s rows in %.1f s", table.name, partition.at, f"{rows:,}", seconds)
     return Built(partition, rows, size, seconds, digest)
 
 
-def check(week: Week, history: History = NO_HISTORY) -> list[Finding]:
-    """Count every rule of every work table inside Hive, one scan a table, and run the suites."""
-    database, at = week.settings.work_database, f"DATE '{week.base_date}'"
-    source = week.source
-    asked = {
-        table: [
-            *rules.rules_of(table, at, source.tables, source.empty_columns(table)),
-            *row_rules(table, history),
-        ]
-        for table in source.tables
-    }
-    figures = f"quality_{week.base_date:%Y%m%d}"
-    week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
-    week.hive.execute(
-        f"CREATE TABLE IF NOT EXISTS {database}.{figures} STORED AS PARQUET AS\n"
-        f"{figures_sql(asked, {table: partition_sql(table, database, at) for table in asked})}"
-    )
-    try:
-        return validate(week.hive.sqlalchemy_url(database), figures, asked)
-    finally:
-        week.hive.execute(f"DROP TABLE IF EXISTS {database}.{figures}")
-
-
-def find_copies(built: Sequence[Built], base_date: date, history: History) -> list[Finding]:
-    """Compare each table's content with last week's."""
-    return [
-        Finding(
-            b.partition.table,
-            copy_rule(b.partition.table),
-            b.rows,
-            b.rows if (same := is_copy(b.partition.table, b.fingerprint, history)) else 0,
-            not same,
-        )
-        for b in built
-        if b.partition.at == base_date and b.partition.table in history.last
-    ]
-
-
-def read_history(stage: Stage) -> History:
-    """Return what the ledger keeps of the weeks before, of those that passed."""
-    from passbook import ledger  # noqa: PLC0415
-
-    rows: dict[str, list[int]] = {}
-    last: dict[str, str] = {}
-    for weeks in range(WEEKS, 0, -1):
-        at = stage.base_date - timedelta(weeks=weeks)
-        verdict = ledger.latest_verdict(stage.mart, STAGE, at)
-        if verdict is None or verdict.verdict != "pass":
-            continue
-        for table, count, digest in _built_then(stage, at):
-            rows.setdefault(table, []).append(count)
-            if weeks == 1:
-                last[table] = digest
-    return History(rows, last)
-
-
-def _built_then(stage: Stage, at: date) -> list[tuple[str, int, str]]:
-    with stage.mart.cursor() as cursor:
-        cursor.execute(
-            "SELECT work_table, rows, fingerprint FROM ops.work_table"
-            " WHERE base_date = %s AND partition_date = base_date",
-            (at,),
-        )
-        found = cursor.fetchall()
-    stage.mart.commit()
-    return found
-
-
-def judge(findings: Sequence[Finding]) -> None:
-    """Raise when a rule of severity ``fail`` is broken; log every broken rule.
+def _keepable(table: Table, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass blocks on, unless their text cannot be kept.
 
     Raises
     ------
-    EmptyWorkTableError, ContractError, FutureRowError, QualityError
-        E102, E103, E104, E201: the first kind that applies, with all rules of that kind.
+    ContractError
+        E103, naming every column of the block at once.
     """
-    broken = [finding for finding in findings if not finding.passed]
-    for finding in broken:
-        log.warning("%s %s", finding.rule.severity, describe(finding))
-    failed = [finding for finding in broken if finding.rule.severity == "fail"]
-    if not any(finding.rows for finding in findings if finding.table.endswith("_holding")):
-        raise EmptyWorkTableError("No holding table has a row.")
-    kinds: list[tuple[type[PassbookError], Callable[[rules.Rule], bool]]] = [
-        (EmptyWorkTableError, lambda rule: rule.kind == rules.NOT_EMPTY),
-        (ContractError, lambda rule: rule.kind in rules.KEY_RULES),
-        (FutureRowError, lambda rule: rule.kind == rules.FUTURE),
-        (QualityError, lambda rule: True),
-    ]
-    for error, applies in kinds:
-        if some := [finding for finding in failed if applies(finding.rule)]:
-            raise error("; ".join(describe(finding) for finding in some) + ".")
-
-
-def describe(finding: Finding) -> str:
-    """Return a broken rule in words, with counts only."""
-    return f"{finding.table} {finding.rule.name}: {finding.unexpected:,} of {finding.rows:,} rows"
+    for batch in batches:
+        if faults := text_faults(batch):
+            listed = "; ".join(f"{table.name}.{name} holds {what}" for name, what in faults.items())
+            raise ContractError(f"{listed}.")
+        yield batch
 
 
 def built_rows(base_date: date, built: Sequence[Built]) -> pa.Table:
@@ -384,23 +269,4 @@ def built_rows(base_date: date, built: Sequence[Built]) -> pa.Table:
             for b in built
         ],
         OPS_TABLES["work_table"].schema,
-    )
-
-
-def result_rows(base_date: date, findings: Sequence[Finding]) -> pa.Table:
-    """Return rows of ``ops.quality_result``."""
-    return pa.Table.from_pylist(
-        [
-            {
-                "base_date": base_date,
-                "work_table": f.table,
-                "rule": f.rule.name,
-                "severity": f.rule.severity,
-                "passed": f.passed,
-                "rows": f.rows,
-                "unexpected": f.unexpected,
-            }
-            for f in findings
-        ],
-        OPS_TABLES["quality_result"].schema,
     )
