@@ -6,6 +6,7 @@ import pytest
 
 from passbook.errors import InputError
 from passbook.promotion import decide
+from passbook.segments.audit import LEADING_RANK, MOST_DEMOGRAPHIC
 
 GOOD = {"roc_auc": 0.80, "expected_calibration_error": 0.01, "approval_ratio": 0.9}
 
@@ -49,15 +50,18 @@ def test_a_missing_figure_or_an_unknown_model_is_an_error() -> None:
         decide("weather.tomorrow", {}, None)
 
 
-def test_segments_that_only_repeat_age_and_sex_replace_nothing() -> None:
+@pytest.mark.parametrize("champion", [{"silhouette": 0.3}, None])
+@pytest.mark.parametrize(
+    ("name", "bound"), [("demographic_share", MOST_DEMOGRAPHIC), ("required_rank", LEADING_RANK)]
+)
+def test_segments_that_repeat_age_and_sex_or_overlook_the_balance_are_refused(
+    champion: dict[str, float] | None, name: str, bound: float
+) -> None:
     audited = {"silhouette": 0.4, "demographic_share": 0.1, "required_rank": 1.0}
-    dominated = {**audited, "demographic_share": 0.41}
-    champion = {"silhouette": 0.3}
-    assert decide("segments.deposit", audited, champion).promoted
-    refused = decide("segments.deposit", dominated, champion)
+    assert decide("segments.deposit", {**audited, name: bound}, champion).promoted
+    refused = decide("segments.deposit", {**audited, name: bound + 0.01}, champion)
     assert not refused.promoted
-    assert "demographic_share" in refused.reason
-    assert decide("segments.deposit", dominated, None).promoted
+    assert refused.reason == f"{name} {bound + 0.01:.4f} is above {bound}."
 
 
 def test_an_unfair_credit_model_needs_a_named_person() -> None:

@@ -28,9 +28,6 @@ class Rule:
     tolerance: float = 0.0
     least: Mapping[str, float] | None = None
     most: Mapping[str, float] | None = None
-    most_of_successor: Mapping[str, float] | None = None
-    """Bounds that only a model which would replace another has to keep: a bank's first model is
-    better than none."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ RULES: Final[dict[str, Rule]] = {
     "segments": Rule(
         "silhouette",
         tolerance=0.02,
-        most_of_successor={"demographic_share": 0.4, "required_rank": 5},
+        # Clusters that repeat age and sex are worse than none, so a first model is bound as well.
+        most={"demographic_share": 0.4, "required_rank": 5},
     ),
     "recommend": Rule("mrr", tolerance=0.005),
     "credit.style": Rule("roc_auc", tolerance=0.01, least={"roc_auc": 0.5}),
@@ -101,7 +99,7 @@ def decide(
     rule = rule_for(model)
     value = _figure(model, challenger, rule.metric)
     figures = {"challenger": value}
-    broken = _broken_bound(model, rule, challenger, first=champion is None, waived=waived)
+    broken = _broken_bound(model, rule, challenger, waived=waived)
     if broken:
         return Decision(False, broken, figures)
     if champion is None:
@@ -122,14 +120,12 @@ def _broken_bound(
     rule: Rule,
     metrics: Mapping[str, float],
     *,
-    first: bool,
     waived: Collection[str],
 ) -> str:
     for name, bound in (rule.least or {}).items():
         if name not in waived and not _figure(model, metrics, name) >= bound:
             return f"{name} {metrics[name]:.4f} is below {bound}."
-    most = {**(rule.most or {}), **({} if first else rule.most_of_successor or {})}
-    for name, bound in most.items():
+    for name, bound in (rule.most or {}).items():
         if name not in waived and not _figure(model, metrics, name) <= bound:
             return f"{name} {metrics[name]:.4f} is above {bound}."
     return ""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from passbook.errors import ClusterCountError, TooFewCustomersError
+from passbook.errors import ArtifactError, ClusterCountError, TooFewCustomersError
 from passbook.segments import SegmentModel, train_segments
 from passbook.segments.model import Training, check_model_clusters, check_segments_filled
 from segments.planted import deposit_customers
@@ -61,6 +61,79 @@ def test_files_hold_the_whole_model(table: pa.Table, training: Training) -> None
     assert copy.to_files() == files
     for name in zipfile.ZipFile(io.BytesIO(files["prototypes.npz"])).namelist():
         assert name.endswith(".npy")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"segments.json": b"{}"},
+        {"segments.json": b'{"format": 7}'},
+        {"segments.json": b'{"format": 1, "family": "deposit"}'},
+        {"segments.json": b"not JSON"},
+        {"prototypes.npz": b"not a zip"},
+    ],
+)
+def test_files_of_other_code_are_refused(training: Training, change: dict[str, bytes]) -> None:
+    with pytest.raises(ArtifactError, match="E602"):
+        SegmentModel.from_files({**training.model.to_files(), **change})
+    with pytest.raises(ArtifactError, match="E602"):
+        SegmentModel.from_files({})
+
+
+def spoilt(table: pa.Table, column: str, values: list[int | None]) -> pa.Table:
+    place = table.schema.get_field_index(column)
+    type_ = table.schema.field(column).type
+    repeated = (values * (1 + len(table) // len(values)))[: len(table)]
+    return table.set_column(place, pa.field(column, type_), pa.array(repeated, type_))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("withdrawal_count", [None]),
+        ("withdrawal_count", [None, 3, 1]),
+        ("arrears_count", [7]),
+        ("balance", [2**62, *[1000] * 3999]),
+    ],
+    ids=["all missing", "some missing", "constant", "one enormous value"],
+)
+def test_a_poor_column_leaves_the_groups_of_the_others(
+    table: pa.Table, column: str, values: list[int | None]
+) -> None:
+    _, group = deposit_customers(4000, seed=0)
+    poor = spoilt(table, column, values)
+    found = train_segments("deposit", poor, (4,), seed=0, minimum_customers=200)
+    segments = found.model.assign(poor)["segment"].to_numpy()
+    assert adjusted_rand_score(group, segments) > 0.85
+    assert np.isfinite(found.model.assign(poor)["distance"].to_numpy()).all()
+    for name in found.model.names.values():
+        assert "nan" not in (name.description + name.description_ko).lower()
+
+
+def test_identical_customers_cannot_be_told_apart(table: pa.Table) -> None:
+    alike = table.take(pa.array(np.zeros(300, np.int64)))
+    with pytest.raises(TooFewCustomersError, match="1 distinct customers"):
+        trained(alike)
+    few = table.take(pa.array(np.arange(300) % 3))
+    assert (
+        train_segments("deposit", few, (3, 4), seed=0, minimum_customers=200).choice.clusters == 3
+    )
+
+
+def test_one_customer_is_assigned_though_none_is_trained(
+    table: pa.Table, training: Training
+) -> None:
+    with pytest.raises(TooFewCustomersError, match="1 customers hold deposit"):
+        trained(table.slice(0, 1))
+    assert len(training.model.assign(table.slice(0, 1))) == 1
+
+
+def test_a_category_never_seen_is_assigned_by_the_rest(table: pa.Table, training: Training) -> None:
+    place = table.schema.get_field_index("sex")
+    unseen = table.set_column(place, "sex", pa.array(["외계인"] * len(table), pa.string()))
+    before = training.model.assign(table)["segment"].to_numpy()
+    now = training.model.assign(unseen)["segment"].to_numpy()
+    assert (before == now).mean() > 0.99
 
 
 def test_training_again_gives_the_same_bytes(table: pa.Table, training: Training) -> None:

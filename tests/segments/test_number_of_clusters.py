@@ -18,9 +18,10 @@ from passbook.segments.number_of_clusters import (
 from segments.planted import mixed_rows
 
 
-def trial(k: int, *, elbow: float, silhouette: float, stability: float = 1.0,
+def trial(k: int, *, elbow: float, silhouette: float, starts: float = 1.0, halves: float = 1.0,
           smallest: float = 0.1) -> Trial:  # fmt: skip
-    return Trial(k, 1.0, elbow, silhouette, stability, smallest, 0.1)
+    none = np.empty((k, 0), np.float32), np.empty((k, 0), np.int32)
+    return Trial(k, 1.0, elbow, silhouette, starts, halves, smallest, 0.1, none)
 
 
 def test_finds_the_planted_number() -> None:
@@ -32,6 +33,9 @@ def test_finds_the_planted_number() -> None:
     assert planted.stability > 0.95
     again = try_cluster_counts(X, codes, gamma, (4,), seed=0)[0]
     assert again.metrics == {**planted.metrics, "elbow": 0.0}
+    assert set(planted.metrics) == {
+        "cost", "elbow", "silhouette", "across_starts", "across_halves", "smallest_share"
+    }  # fmt: skip
 
 
 def test_elbow_by_hand() -> None:
@@ -82,7 +86,7 @@ def test_the_silhouette_wins_when_the_elbow_is_far_from_it() -> None:
 def test_tiny_clusters_and_chance_results_are_left_out() -> None:
     trials = [
         trial(3, elbow=0.1, silhouette=0.3),
-        trial(4, elbow=0.3, silhouette=0.5, stability=0.4),
+        trial(4, elbow=0.3, silhouette=0.5, halves=0.4),
         trial(5, elbow=0.2, silhouette=0.6, smallest=0.001),
     ]
     choice = choose_cluster_count(trials, smallest_share=0.02)
@@ -92,8 +96,8 @@ def test_tiny_clusters_and_chance_results_are_left_out() -> None:
 
 def test_when_nothing_repeats_the_most_stable_is_taken() -> None:
     trials = [
-        trial(3, elbow=0.3, silhouette=0.9, stability=0.3),
-        trial(4, elbow=0.1, silhouette=0.1, stability=0.5),
+        trial(3, elbow=0.3, silhouette=0.9, starts=0.3),
+        trial(4, elbow=0.1, silhouette=0.1, halves=0.5),
     ]
     assert choose_cluster_count(trials, smallest_share=0.02).clusters == 4
 

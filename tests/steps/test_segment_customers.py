@@ -240,6 +240,7 @@ def test_bands_are_the_rules(published: list[dict[str, Any]], loader: Connection
 
 def test_segments_are_described(published: list[dict[str, Any]], loader: Connection) -> None:
     assert published[0]["segments"] == 4
+    assert published[0]["unsegmented"] == {"insurance": "50 customers are fewer than 200."}
     found = rows(loader, "SELECT family, segment, name, customers, share, profile FROM mart.segment"
                  " ORDER BY segment")  # fmt: skip
     assert [row[:2] for row in found] == [("deposit", s) for s in range(4)]
@@ -336,6 +337,34 @@ def test_a_manifest_with_another_count_stops(
     promote(loader, later, replace(challengers[0], parameters=wrong))
     with pytest.raises(ClusterCountError, match="has 4 clusters, its manifest 7"):
         segment_customers.work(stage_of(replace(later, fingerprints=fingerprints), loader))
+
+
+def test_a_family_whose_models_were_refused_has_no_segments_and_says_why(
+    published: list[dict[str, Any]], loader: Connection, open_hive: hive.Hive, home: Path
+) -> None:
+    assert published
+    later = BASE_DATE + timedelta(days=5)
+    week = make_week(open_hive, home, later, bank_tables())
+    settings = week.settings.model_copy(update={"segment_minimum_customers": INSURED})
+    week = replace(week, settings=settings)
+    with pytest.raises(NoChampionError, match="50 customers hold insurance"):
+        segment_customers.work(stage_of(week, loader))
+    fence = ledger.begin_stage(loader, "retrain_models", later, "test")
+    version = ledger.ModelVersion("segments.insurance", f"{later}-refused", later, "hash")
+    ledger.record_model_version(loader, fence, version)
+    ledger.record_promotion(
+        loader, fence, version.model, version.version, promoted=False,
+        reason="demographic_share 0.6000 is above 0.4.",
+    )  # fmt: skip
+    figures = segment_customers.work(stage_of(week, loader))
+    assert figures["unsegmented"] == {
+        "insurance": "Not promoted: demographic_share 0.6000 is above 0.4."
+    }
+    query = (
+        "SELECT count(deposit_segment), count(insurance_segment), count(balance_band)"
+        f" FROM mart.customer_segment WHERE base_date = '{later}'"
+    )
+    assert rows(loader, query) == [(HOLDERS, 0, HOLDERS)]
 
 
 def test_a_profile_without_its_customer_breaks_the_contract(

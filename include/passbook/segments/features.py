@@ -191,7 +191,8 @@ def _scaled_number(content: Mapping[str, Any]) -> ScaledNumber:
 def _column(table: Columns, name: str) -> Floats:
     if name not in table.schema.names:
         raise InputError(f"The features lack the column {name}.")
-    values = to_numpy(pc.cast(table[name], pa.float64()))
+    # Unsafe: an amount above 2**53 won may be rounded.
+    values = to_numpy(pc.cast(table[name], pa.float64(), safe=False))
     if np.isinf(values).any():
         raise InputError(f"The column {name} holds infinite numbers.")
     return values

@@ -8,24 +8,34 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
-SMALLEST_OVERLAP: Final = 0.3
-"""Customers in both clusters, of those in either, below which a cluster is a new segment."""
+SMALLEST_LIKENESS: Final = 0.3
+"""Below it a cluster is a new segment. With half of the customers in common and centres half a
+customer's average distance apart, it is 0.5."""
 
 
 def continue_ids(
-    labels: npt.NDArray[Any], before: npt.NDArray[Any], clusters: int, next_id: int
+    labels: npt.NDArray[Any],
+    before: npt.NDArray[Any],
+    apart: npt.NDArray[np.float64],
+    segment_ids: npt.NDArray[np.int32],
+    next_id: int,
 ) -> tuple[npt.NDArray[np.int32], int]:
     """Give each cluster the number of the segment that it continues, or one never used.
 
-    The pairs are those with the largest overlap in total, each cluster and segment in one.
+    The pairs are those with the largest likeness in total, each cluster and segment in one;
+    likeness is the mean of the customers in both of those in either and of the centres' nearness.
 
     Parameters
     ----------
     labels : (n,) int
-        New cluster of each customer, 0 to `clusters` - 1.
+        New cluster of each customer.
     before : (n,) int
         Segment of the same customers by the model before.
-    clusters : int
+    apart : (clusters, segments) float64
+        Distance of each cluster's centre to each segment's; 1 is what a customer has on average to
+        the centre of everybody.
+    segment_ids : (segments,) int32
+        The segments of the model before.
     next_id : int
         Smallest number that no segment has ever had.
 
@@ -38,12 +48,13 @@ def continue_ids(
     ----------
     H. W. Kuhn, "The Hungarian method for the assignment problem", 1955.
     """
-    segments, places = np.unique(before, return_inverse=True)
-    overlaps = overlap(labels, places, clusters, len(segments))
-    ids = np.full(clusters, -1, dtype=np.int32)
-    for cluster, place in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
-        if overlaps[cluster, place] >= SMALLEST_OVERLAP:
-            ids[cluster] = segments[place]
+    order = np.argsort(segment_ids)
+    places = order[np.searchsorted(segment_ids, before, sorter=order)]
+    likeness = (overlap(labels, places, *apart.shape) + np.maximum(0, 1 - apart)) / 2
+    ids = np.full(len(apart), -1, dtype=np.int32)
+    for cluster, place in zip(*linear_sum_assignment(likeness, maximize=True), strict=True):
+        if likeness[cluster, place] >= SMALLEST_LIKENESS:
+            ids[cluster] = segment_ids[place]
     for cluster in np.flatnonzero(ids < 0):
         ids[cluster] = next_id
         next_id += 1

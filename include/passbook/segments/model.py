@@ -6,21 +6,22 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Final, Self
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from passbook.errors import ClusterCountError, TooFewCustomersError
+from passbook.errors import ArtifactError, ClusterCountError, TooFewCustomersError
 from passbook.segments.audit import Audit, audit_clusters
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.segments.features import Scaling, fit_scaling
 from passbook.segments.identity import continue_ids
+from passbook.segments.initial_prototypes import mixed_distances
 from passbook.segments.k_prototypes import KPrototypes, two_nearest
 from passbook.segments.names import SegmentName, name_segments
 from passbook.segments.number_of_clusters import (
-    STARTS,
     Choice,
     Trial,
     choose_cluster_count,
@@ -30,6 +31,12 @@ from passbook.segments.profiles import profile_segments
 
 SMALLEST_SHARE = 0.02
 """A cluster with fewer of the family's customers is no segment."""
+
+FORMAT: Final = 1
+"""Of the files; raised when they change, so that a model of other code is told apart."""
+
+IDENTITY_ROWS: Final = 200_000
+"""Customers that tell which segment a cluster continues."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +94,7 @@ class SegmentModel:
         arrays = io.BytesIO()
         np.savez(arrays, centroids=self.centroids, modes=self.modes, segment_ids=self.segment_ids)
         content = {
+            "format": FORMAT,
             "family": self.family,
             "next_id": self.next_id,
             "names": {str(segment): vars(name) for segment, name in self.names.items()},
@@ -97,9 +105,28 @@ class SegmentModel:
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes]) -> Self:
-        """Read what `to_files` gave."""
-        content = json.loads(files["segments.json"])
-        with np.load(io.BytesIO(files["prototypes.npz"]), allow_pickle=False) as arrays:
+        """Read what `to_files` gave.
+
+        Raises
+        ------
+        ArtifactError
+            E602: the files were written by code of another format, or are no segment model.
+        """
+        try:
+            content = json.loads(files["segments.json"])
+            found = content.get("format", 0)
+        except (KeyError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"The files hold no segment model: {error!r}.") from error
+        if found != FORMAT:
+            raise ArtifactError(f"A segment model of format {found}; this code reads {FORMAT}.")
+        try:
+            return cls._from_content(content, files["prototypes.npz"])
+        except (KeyError, TypeError, ValueError, OSError, BadZipFile) as error:
+            raise ArtifactError(f"The segment model is incomplete: {error!r}.") from error
+
+    @classmethod
+    def _from_content(cls, content: Mapping[str, Any], prototypes: bytes) -> Self:
+        with np.load(io.BytesIO(prototypes), allow_pickle=False) as arrays:
             return cls(
                 content["family"],
                 Scaling.from_json(content["scaling"]),
@@ -163,15 +190,13 @@ def train_segments(
     X, codes = scaling.transform(table)
     trials = try_cluster_counts(X, codes, scaling.gamma, counts, seed=seed)
     choice = choose_cluster_count(trials, smallest_share=SMALLEST_SHARE)
-    fit = KPrototypes(
-        choice.clusters, gamma=scaling.gamma, init="k-means++", n_init=STARTS, random_state=seed
-    ).fit(X, codes)
+    chosen = next(trial for trial in trials if trial.clusters == choice.clusters)
+    fit = KPrototypes(choice.clusters, gamma=scaling.gamma, init=chosen.prototypes).fit(X, codes)
     ids, next_id = _segment_ids(fit.labels_, choice.clusters, table, champion)
     profiles = profile_segments(table, scaling, fit.labels_, choice.clusters)
     names = dict(zip(ids.tolist(), name_segments(profiles), strict=True))
     centroids, modes = fit.numeric_centroids_, fit.categorical_modes_
     model = SegmentModel(family, scaling, centroids, modes, ids, names, next_id)
-    chosen = next(trial for trial in trials if trial.clusters == choice.clusters)
     audit = audit_clusters(table, scaling, fit.labels_, must_lead=features.must_lead)
     metrics = {**chosen.metrics, "clusters": float(choice.clusters)}
     return Training(model, trials, choice, metrics, audit)
@@ -184,8 +209,28 @@ def _segment_ids(
     if champion is None:
         largest_first = np.argsort(-np.bincount(labels, minlength=clusters), kind="stable")
         return np.argsort(largest_first).astype(np.int32), clusters
+    if len(table) > IDENTITY_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(len(table), IDENTITY_ROWS, replace=False))
+        table, labels = table.take(pa.array(rows)), labels[rows]
     before = champion.assign(table)["segment"].to_numpy()
-    return continue_ids(labels, before, clusters, champion.next_id)
+    apart = _centres_apart(champion, table, labels, clusters)
+    return continue_ids(labels, before, apart, champion.segment_ids, champion.next_id)
+
+
+def _centres_apart(
+    champion: SegmentModel, table: pa.Table, labels: npt.NDArray[np.int32], clusters: int
+) -> npt.NDArray[np.float64]:
+    """Return how far clusters' centres are from the champion's on its scale, (k, its k)."""
+    X, codes = champion.scaling.transform(table)
+    apart = np.full((clusters, champion.clusters), np.inf)
+    for cluster in np.unique(labels):
+        inside = labels == cluster
+        mode = np.array([np.bincount(column).argmax() for column in codes[inside].T], np.int32)
+        squares = mixed_distances(
+            champion.centroids, champion.modes, X[inside].mean(axis=0), mode, champion.scaling.gamma
+        )
+        apart[cluster] = np.sqrt(squares)
+    return apart
 
 
 def check_model_clusters(model: SegmentModel, expected: int) -> None:

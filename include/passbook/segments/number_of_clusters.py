@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sklearn.metrics import adjusted_rand_score
 
 from passbook.errors import TooFewCustomersError
+from passbook.segments.initial_prototypes import Prototypes
 from passbook.segments.k_prototypes import KPrototypes, two_nearest
 
 SAMPLE_ROWS: Final = 100_000
@@ -41,20 +42,30 @@ class Trial:
         How far the cost curve sags under its chord at this k, of 1; the largest is the elbow.
     silhouette : float
         -1 to 1, on a stratified sample.
-    stability : float
-        Adjusted Rand index, the lower one of across starts and across halves of the customers.
+    across_starts, across_halves : float
+        Stability, as adjusted Rand indices: of the two best of the random starts, and of
+        clusterings learnt on two halves of the customers.
     smallest_share : float
         Share of customers in the smallest cluster.
     seconds : float
+    prototypes : (numeric centroids, categorical modes)
+        The best start's, from which a fit to all customers is near its end.
     """
 
     clusters: int
     cost: float
     elbow: float
     silhouette: float
-    stability: float
+    across_starts: float
+    across_halves: float
     smallest_share: float
     seconds: float
+    prototypes: Prototypes = field(repr=False, compare=False)
+
+    @property
+    def stability(self) -> float:
+        """The lower of the two adjusted Rand indices."""
+        return min(self.across_starts, self.across_halves)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -63,7 +74,8 @@ class Trial:
             "cost": self.cost,
             "elbow": self.elbow,
             "silhouette": self.silhouette,
-            "stability": self.stability,
+            "across_starts": self.across_starts,
+            "across_halves": self.across_halves,
             "smallest_share": self.smallest_share,
         }
 
@@ -104,7 +116,7 @@ def try_cluster_counts(
         raise TooFewCustomersError(f"{distinct} distinct customers allow none of k = {counts}.")
     trials = [_try(X, codes, gamma, k, seed) for k in possible]
     sags = elbow_sags([trial.cost for trial in trials])
-    return [Trial(**{**vars(trial), "elbow": sag}) for trial, sag in zip(trials, sags, strict=True)]
+    return [replace(trial, elbow=sag) for trial, sag in zip(trials, sags, strict=True)]
 
 
 def elbow_sags(costs: Sequence[float]) -> list[float]:
@@ -192,9 +204,17 @@ def _try(X: Floats, codes: Codes, gamma: Floats, k: int, seed: int) -> Trial:
     sample = stratified_sample(best.labels_, SILHOUETTE_ROWS, np.random.default_rng(seed))
     close = silhouette(X[sample], codes[sample], gamma, best.labels_[sample])
     sizes = np.bincount(best.labels_, minlength=k)
-    stability = min(_across_starts(fits, best), _across_halves(X, codes, gamma, k, seed))
-    return Trial(k, best.cost_ / len(X), 0.0, close, stability, float(sizes.min() / len(X)),
-                 perf_counter() - start)  # fmt: skip
+    return Trial(
+        clusters=k,
+        cost=best.cost_ / len(X),
+        elbow=0.0,
+        silhouette=close,
+        across_starts=_across_starts(fits, best),
+        across_halves=_across_halves(X, codes, gamma, k, seed),
+        smallest_share=float(sizes.min() / len(X)),
+        seconds=perf_counter() - start,
+        prototypes=(best.numeric_centroids_, best.categorical_modes_),
+    )
 
 
 def _across_starts(fits: Sequence[KPrototypes], best: KPrototypes) -> float:

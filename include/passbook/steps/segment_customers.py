@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from passbook import ledger
 from passbook.contracts import MART_TABLES, OPS_TABLES
 from passbook.errors import ContractError, NoChampionError
 from passbook.segments import SegmentModel, train_segments
@@ -112,15 +113,18 @@ def assign(week: Week, models: Mapping[str, SegmentModel], *, all_filled: bool =
 def work(stage: Stage) -> dict[str, Any]:
     """Assign the week's customers by the champions and publish segments and profiles.
 
+    A family whose models were all refused is published without segments; the figure
+    ``unsegmented`` has the reason of the latest refusal by family.
+
     Raises
     ------
     NoChampionError
-        E601: a family with enough customers has no model in force.
+        E601: a family with enough customers has no model, and none was ever tried.
     ClusterCountError
         E301: the week's customers do not fill the champion's clusters.
     """
     week = stage.week
-    models, trials, inputs = _champions(stage)
+    models, trials, inputs, unsegmented = _champions(stage)
     table = assign(week, models)
     described = describe(week, models, table)
     tables = {"customer_segment": table, **described}
@@ -143,6 +147,7 @@ def work(stage: Stage) -> dict[str, Any]:
         "rows": published["customer_segment"].rows,
         "sha256": published["customer_segment"].sha256,
         "segments": len(described["segment"]),
+        "unsegmented": unsegmented,
         "report": str(report),
     }
 
@@ -179,9 +184,11 @@ def _offered(week: Week) -> list[str]:
 
 def _champions(
     stage: Stage,
-) -> tuple[dict[str, SegmentModel], dict[str, Trials], dict[str, str]]:
-    """Return models in force, their trials, and fingerprints of all the week is made from."""
+) -> tuple[dict[str, SegmentModel], dict[str, Trials], dict[str, str], dict[str, str]]:
+    """Return models in force, their trials, fingerprints of all the week is made from, and why a
+    family has no model."""
     week = stage.week
+    unsegmented: dict[str, str] = {}
     models: dict[str, SegmentModel] = {}
     trials: dict[str, Trials] = {}
     inputs = {"customer": week.fingerprint("customer")}
@@ -195,11 +202,28 @@ def _champions(
             trials[family] = read_trials(artifact.files[TRIALS_FILE])
             inputs[model_name(family)] = artifact.manifest_sha256
             continue
-        holders = len(week.table(profile, ["customer_id"]))
-        if holders >= week.settings.segment_minimum_customers:
-            raise NoChampionError(f"{holders} customers hold {family}, but no model is in force.")
-        log.warning("%d customers are too few to segment %s", holders, family)
-    return models, trials, inputs
+        unsegmented[family] = _why_no_model(stage, family)
+        log.warning("No segments for %s: %s", family, unsegmented[family])
+    return models, trials, inputs, unsegmented
+
+
+def _why_no_model(stage: Stage, family: str) -> str:
+    """Return why a family has no model in force: too few customers, or the latest refusal.
+
+    Raises
+    ------
+    NoChampionError
+        E601.
+    """
+    week = stage.week
+    holders = len(week.table(FEATURE_SETS[family].profile, ["customer_id"]))
+    if holders < week.settings.segment_minimum_customers:
+        return f"{holders} customers are fewer than {week.settings.segment_minimum_customers}."
+    decisions = ledger.model_history(stage.mart, model_name(family))
+    refused = [d for d in decisions if d.base_date <= week.base_date and not d.promoted]
+    if not refused:
+        raise NoChampionError(f"{holders} customers hold {family}, but no model is in force.")
+    return f"Not promoted: {refused[-1].reason}"
 
 
 def _challenger(week: Week, training: Training) -> Challenger:
