@@ -84,6 +84,18 @@ def add_scores(
 
 
 @in_parallel
+def scores_at(indptr: Any, items: Any, prior: Any, affinity: Any, columns: Any, out: Any) -> None:
+    """out[u, c] = prior[j] + Σ over owned s of affinity[s, j], j being columns[u, c]."""
+    for u in prange(len(indptr) - 1):
+        for c in range(columns.shape[1]):
+            j = columns[u, c]
+            total = prior[j]
+            for e in range(indptr[u], indptr[u + 1]):
+                total += affinity[items[e], j]
+            out[u, c] = total
+
+
+@in_parallel
 def max_scores(
     indptr: Any, items: Any, weight: Any, group: Any, prior: Any, affinity: Any, out: Any
 ) -> None:

@@ -9,14 +9,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from passbook.recommend.basket_model import NO_SEGMENT, BasketModel
+from passbook.recommend import basket_kernels, neighbour_kernels
+from passbook.recommend.basket_model import BasketModel
 from passbook.recommend.context import Context
+from passbook.recommend.customer_codes import CodeLayout, last_bought, trait_codes
 from passbook.recommend.interactions import Flags, Floats, Interactions
 from passbook.recommend.neighbours import ease, item_cosine, transitions
 from passbook.recommend.popularity import counts
 from passbook.recommend.purchases import Ints, days_since_epoch
 
+Doubles = npt.NDArray[np.float64]
 RECENT_DAYS: Final = (90, 30)
+FLOOR: Final = np.float32(1e-4)
+"""Least share that a logarithm is taken of."""
 SMOOTHING: Final = 20.0
 """Acquisitions that a trait's own share is weighed against the share of all."""
 
@@ -65,14 +70,71 @@ class Evidence:
         yield self.next_after[last_bought(context.baskets)]
         for row in self.popularity:
             yield np.broadcast_to(row, shape)
-        for table, code in zip(self.traits, _codes(context).T, strict=True):
+        for table, code in zip(self.traits, trait_codes(context).T, strict=True):
             yield table[np.where(code < len(table), code, 0)]
         yield np.broadcast_to(self.season[month], shape)
+
+    def at(self, context: Context, month: int, columns: Ints) -> Floats:
+        """Return the same features of some products only, (customers, chosen, features).
+
+        Parameters
+        ----------
+        columns : int32 array of shape (customers, chosen)
+            Places among the offered products.
+        """
+        baskets = context.baskets
+        found: list[Floats] = []
+        for model in (self.followers, self.cosine, self.ease):
+            score = np.empty(columns.shape, dtype=np.float32)
+            basket_kernels.scores_at(
+                baskets.indptr, baskets.items, model.prior[0], model.affinity[0], columns, score
+            )
+            found.append(score if model is self.ease else _log(score))
+        found.append(self.next_after[last_bought(baskets)[:, None], columns])
+        found.extend(row[columns] for row in self.popularity)
+        for table, code in zip(self.traits, trait_codes(context).T, strict=True):
+            found.append(table[np.where(code < len(table), code, 0)[:, None], columns])
+        found.append(self.season[month][columns])
+        return np.stack(found, axis=2)
+
+    def tables(self, layout: CodeLayout, month: int, shared: Doubles) -> Floats:
+        """Return what `shared` weights make of the evidence that is a table of codes.
+
+        Returns
+        -------
+        float32 array of shape (rows of the layout, offered)
+            All evidence but the logarithms of `followers` and `cosine`.
+        """
+        weight = dict(zip(self.names, shared, strict=True))
+        starts, traits = layout.starts, len(self.traits)
+        table = np.zeros((layout.rows, len(self.columns)))
+        table[0] = sum(
+            weight[f"popularity_{i}"] * row.astype(np.float64)
+            for i, row in enumerate(self.popularity)
+        )
+        table[0] += weight["season"] * self.season[month] + weight["ease"] * self.ease.prior[0]
+        for number, lift in enumerate(self.traits):
+            codes = min(len(lift), layout.traits[number])
+            first = starts[1 + number]
+            table[first : first + codes] = weight[f"trait_{number}"] * lift[:codes]
+        last, owned = starts[1 + traits], starts[-1]
+        table[last : last + layout.products + 1] = weight["next_after"] * self.next_after
+        table[owned:] = weight["ease"] * self.ease.affinity[0] / layout.scale[-1]
+        return table.astype(np.float32)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the features of the first stage, in order."""
+        return [
+            "followers", "cosine", "ease", "next_after",
+            *(f"popularity_{i}" for i in range(len(self.popularity))),
+            *(f"trait_{i}" for i in range(len(self.traits))), "season",
+        ]  # fmt: skip
 
     @property
     def width(self) -> int:
         """Number of features of the first stage."""
-        return 9 + len(self.traits)
+        return len(self.names)
 
     def on_products(self, place: npt.NDArray[np.int64]) -> Evidence:
         """Return the evidence over another product list, -1 for a product it has never seen."""
@@ -118,7 +180,7 @@ def gather(context: Context, offered: Flags) -> Evidence:
     buyers = (counts(train), *recent, _first_purchases(train, offered))
     popularity = np.stack([_log_share(c[columns] + 1.0) for c in buyers])
     month = _calendar_month(train.first_day)
-    codes = _codes(context)[train.rows]
+    codes = trait_codes(context)[train.rows]
     inside = offered[train.items]
     position = np.cumsum(offered) - 1
     items = position[train.items[inside]]
@@ -147,7 +209,7 @@ def _between(
 
 
 def _log(score: Floats) -> Floats:
-    return np.asarray(np.log(np.maximum(score, 0.0) + np.float32(1e-4)))
+    return np.asarray(np.log(np.maximum(score, 0.0) + FLOOR))
 
 
 def _first_purchases(train: Interactions, offered: Flags) -> Floats:
@@ -157,21 +219,6 @@ def _first_purchases(train: Interactions, offered: Flags) -> Floats:
     np.minimum.at(first, train.rows[inside], train.first_day[inside])
     opening = inside & (train.first_day == first[train.rows])
     return np.bincount(train.items[opening], minlength=train.shape[1]).astype(np.float32)
-
-
-def last_bought(baskets: Interactions) -> Ints:
-    """Return the product acquired last by each customer, the number of products for none."""
-    last = np.full(baskets.shape[0], baskets.shape[1], dtype=np.int32)
-    rows = baskets.rows
-    order = np.lexsort((baskets.items, baskets.first_day, rows))
-    last[rows[order]] = baskets.items[order]
-    return last
-
-
-def _codes(context: Context) -> Ints:
-    """Return segment and traits as codes from 0, which stands for unknown."""
-    segment = np.where(context.segment == NO_SEGMENT, 0, context.segment + 1)
-    return np.column_stack([segment, context.profile]).astype(np.int32)
 
 
 def _bought_within(train: Interactions, days: int) -> Floats:
@@ -195,13 +242,8 @@ def _next_after(
     train: Interactions, columns: npt.NDArray[np.int64], smoothing: float = 10.0
 ) -> Floats:
     """Count what was acquired directly after what, on a later day."""
-    products = train.shape[1]
-    rows = train.rows
-    order = np.lexsort((train.items, train.first_day, rows))
-    row, item, day = rows[order], train.items[order], train.first_day[order]
-    follows = (row[1:] == row[:-1]) & (day[1:] > day[:-1])
-    pair = item[:-1][follows].astype(np.int64) * products + item[1:][follows]
-    every = np.bincount(pair, minlength=products * products).reshape(products, products)
+    every = np.zeros((train.shape[1], train.shape[1]))
+    neighbour_kernels.count_direct_followers(train.indptr, train.items, train.first_day, every)
     count = every[:, columns]
     base = count.sum(axis=0) + 1e-3 * counts(train)[columns]
     base = base / max(float(base.sum()), 1e-12)

@@ -1,8 +1,8 @@
-"""The two-stage ranker: evidence weighed by a conditional logit, then refined by boosted trees.
+"""The two-stage ranker: a conditional logit over all evidence, then refined by boosted trees.
 
 The first stage ranks every product; the second, XGBoost on the softmax of a customer's choices,
-starts from its margins and corrects the best candidates. At the end the transitions' own logarithm
-is added: averaging two rankings of nearly equal quality errs less than either.
+starts from its margins and corrects the best candidates. At the end some of the transitions' own
+logarithm is added: averaging two rankings of nearly equal quality errs less than either.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
+from numba import get_num_threads
 
-from passbook.recommend import basket_kernels
-from passbook.recommend.conditional_logit import Doubles, fit_conditional_logit
+from passbook.recommend import basket_kernels, choice_kernels
+from passbook.recommend.conditional_logit import Choices, Utility, fit_conditional_logit
 from passbook.recommend.context import Context
+from passbook.recommend.customer_codes import CodeLayout, layout_of, newest_days
 from passbook.recommend.evidence import (
+    FLOOR,
     FOLLOWERS,
     POPULARITY_30D,
     POPULARITY_90D,
@@ -27,7 +31,7 @@ from passbook.recommend.evidence import (
     gather,
 )
 from passbook.recommend.interactions import Floats
-from passbook.recommend.purchases import Ints, days_since_epoch
+from passbook.recommend.purchases import Ints
 from passbook.recommend.ranker_windows import WINDOW_DAYS, Window, never_bought, windows
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 CANDIDATES: Final = 20
 ROUNDS: Final = 60
+FOLLOWERS_SAY: Final = np.float32(0.3)
+"""What the logarithm of the transitions' shares counts once more, beside what is learnt."""
 FEWEST_CHOICES: Final = 100
 """Customers with a choice that trees are grown on; with fewer the first stage stands alone."""
 TREES: Final[dict[str, Any]] = {
@@ -60,8 +66,10 @@ class Ranker:
     name : str
     evidence : Evidence
         As of the end of training.
-    weights : float64 array of shape (features,)
-        Of the first stage.
+    utility : Utility
+        Weights of the first stage.
+    layout : CodeLayout
+        Rows of the products' own weights.
     month : int
         Calendar month that is ranked for.
     trees : bytes
@@ -70,29 +78,54 @@ class Ranker:
 
     name: str
     evidence: Evidence
-    weights: Doubles
+    utility: Utility
+    layout: CodeLayout
     month: int
     trees: bytes
 
     def score(self, context: Context) -> Floats:
         """Return the margins of every product for every customer."""
-        features = list(self.evidence.features(context, self.month))
-        margin = _weighted(features, self.weights)
         columns, products = self.evidence.columns, context.baskets.shape[1]
+        margin = self.first_stage(context)
         if self.trees:
             offered = np.zeros(products, dtype=bool)
             offered[columns] = True
             best = _best(np.where(never_bought(context.baskets, offered), margin, -np.inf))
             rows = np.arange(len(best))[:, None]
-            inputs = _tree_inputs(features, context, rows, best)
+            inputs = _tree_inputs(self.evidence.at(context, self.month, best), context)
             booster = xgb.Booster(model_file=bytearray(self.trees))
+            booster.set_param("nthread", str(get_num_threads()))
             refined = booster.inplace_predict(
                 inputs, base_margin=margin[rows, best].ravel(), predict_type="margin"
             )
             margin[rows, best] = refined.reshape(best.shape)
+        baskets, followers = context.baskets, self.evidence.followers
+        choice_kernels.add_log_sums(
+            baskets.indptr, baskets.items, followers.affinity[0], followers.prior[0],
+            FOLLOWERS_SAY, FLOOR, margin,
+        )  # fmt: skip
         scores = np.full((len(margin), products), -np.inf, dtype=np.float32)
-        scores[:, columns] = margin + features[FOLLOWERS]
+        scores[:, columns] = margin
         return scores
+
+    def first_stage(self, context: Context) -> Floats:
+        """Return the margins of the first stage, (customers, offered)."""
+        evidence, baskets = self.evidence, context.baskets
+        margin = np.zeros((len(context.segment), len(evidence.columns)), dtype=np.float32)
+        self.layout.margins(context, self.month, self._table, margin)
+        for model, name in ((evidence.followers, "followers"), (evidence.cosine, "cosine")):
+            weight = self.utility.shared[evidence.names.index(name)]
+            choice_kernels.add_log_sums(
+                baskets.indptr, baskets.items, model.affinity[0], model.prior[0],
+                np.float32(weight), FLOOR, margin,
+            )  # fmt: skip
+        return margin
+
+    @cached_property
+    def _table(self) -> Floats:
+        """Everything in the first stage's margins that is a sum of rows."""
+        tables = self.evidence.tables(self.layout, self.month, self.utility.shared)
+        return tables + self.utility.own
 
     def leading_owned(self, context: Context, offered: Ints) -> Ints:
         """Return the owned product after which each offered one was acquired most often."""
@@ -102,7 +135,18 @@ class Ranker:
 
     def on_products(self, place: npt.NDArray[np.int64]) -> Ranker:
         """Return the ranker over another product list, -1 for a product it has never seen."""
-        return replace(self, evidence=self.evidence.on_products(place))
+        evidence = self.evidence.on_products(place)
+        position = np.full(self.layout.products, -1, dtype=np.int64)
+        position[self.evidence.columns] = np.arange(len(self.evidence.columns))
+        rows = self.layout.row_places(place)
+        own = self.utility.own[:, position[place[evidence.columns]]]
+        own = np.where(rows[:, None] >= 0, own[rows], np.float32(0))
+        return replace(
+            self,
+            evidence=evidence,
+            utility=Utility(self.utility.shared, np.ascontiguousarray(own)),
+            layout=replace(self.layout, products=len(place)),
+        )
 
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
         """Return whose segment's shares are among the evidence."""
@@ -115,31 +159,38 @@ def fit_ranker(training: Training) -> Ranker:
     context = Context(training.train, training.segment, training.profile)
     evidence = gather(context, training.offered)
     month = (training.train.as_of + timedelta(days=WINDOW_DAYS // 2)).month
-    weights = _default_weights(evidence)
+    layout = layout_of(context)
+    utility = _default_utility(evidence, layout)
     trees = b""
     if sum(len(w.taken) for w in past) >= FEWEST_CHOICES:
-        stacked = [np.stack(list(w.evidence.features(w.context, w.month)), axis=2) for w in past]
-        weights = fit_conditional_logit(
-            np.concatenate(stacked),
-            np.concatenate([w.open_to for w in past]),
-            np.concatenate([w.taken for w in past]),
-        )
-        trees = _grow(past, stacked, weights, training.random_state)
-    return Ranker("ranker", evidence, weights, month, trees)
+        choices = _choices(past, layout)
+        utility = fit_conditional_logit(choices)
+        trees = _grow(past, layout, choices, utility, training.random_state)
+    return Ranker("ranker", evidence, utility, layout, month, trees)
 
 
-def _default_weights(evidence: Evidence) -> Doubles:
+def _choices(past: Sequence[Window], layout: CodeLayout) -> Choices:
+    stacked = [np.stack(list(w.evidence.features(w.context, w.month)), axis=1) for w in past]
+    baskets = [w.context.baskets for w in past]
+    sizes = np.concatenate([np.diff(b.indptr) for b in baskets])
+    return Choices(
+        np.concatenate(stacked),
+        np.concatenate([w.open_to for w in past]),
+        np.concatenate([w.taken for w in past]),
+        np.concatenate([layout.codes(w.context, w.month) for w in past]),
+        layout.scale[:-1],
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        np.concatenate([b.items for b in baskets]),
+        layout.owned(),
+        layout.rows,
+    )
+
+
+def _default_utility(evidence: Evidence, layout: CodeLayout) -> Utility:
     """Weigh transitions and recent popularity alike where nothing can be learnt."""
-    weights = np.zeros(evidence.width)
-    weights[[FOLLOWERS, POPULARITY_90D]] = 1.0
-    return weights
-
-
-def _weighted(features: Sequence[Floats], weights: Doubles) -> Floats:
-    margin = np.zeros(features[0].shape, dtype=np.float32)
-    for feature, weight in zip(features, weights, strict=True):
-        margin += np.float32(weight) * feature
-    return margin
+    shared = np.zeros(evidence.width)
+    shared[[FOLLOWERS, POPULARITY_90D]] = 1.0
+    return Utility(shared, np.zeros((layout.rows, len(evidence.columns)), dtype=np.float32))
 
 
 def _best(margin: Floats) -> Ints:
@@ -152,40 +203,38 @@ def _best(margin: Floats) -> Ints:
     return items
 
 
-def _tree_inputs(
-    features: Sequence[Floats],
-    context: Context,
-    rows: npt.NDArray[np.int64],
-    items: Ints,
-) -> Floats:
-    """Return a row of inputs a candidate: evidence, trend, and how the customer stands."""
-    baskets = context.baskets
-    owned = np.diff(baskets.indptr)
-    newest = np.full(len(owned), np.nan)
-    oldest = np.full(len(owned), np.nan)
-    some = np.flatnonzero(owned)
-    if len(some):
-        age = days_since_epoch(baskets.as_of) - baskets.first_day
-        newest[some] = np.minimum.reduceat(age, baskets.indptr[some])
-        oldest[some] = np.maximum.reduceat(age, baskets.indptr[some])
-    columns = [feature[rows, items] for feature in features]
-    columns.append(columns[POPULARITY_30D] - columns[POPULARITY_90D])
-    columns.extend(np.broadcast_to(v[:, None], items.shape) for v in (owned, newest, oldest))
-    return np.stack(columns, axis=2).reshape(-1, len(columns)).astype(np.float32)
+def _tree_inputs(evidence: Floats, context: Context) -> Floats:
+    """Return a row of inputs a candidate: evidence, trend, and how the customer stands.
+
+    Parameters
+    ----------
+    evidence : float32 array of shape (customers, candidates, features)
+    """
+    owned = np.diff(context.baskets.indptr)
+    inputs = np.empty((*evidence.shape[:2], evidence.shape[2] + 3), dtype=np.float32)
+    inputs[:, :, :-3] = evidence
+    inputs[:, :, -3] = evidence[:, :, POPULARITY_30D] - evidence[:, :, POPULARITY_90D]
+    inputs[:, :, -2] = owned[:, None]
+    inputs[:, :, -1] = newest_days(context.baskets)[:, None]
+    return inputs.reshape(-1, inputs.shape[2])
 
 
 def _grow(
-    past: Sequence[Window], stacked: Sequence[Floats], weights: Doubles, random_state: int
+    past: Sequence[Window], layout: CodeLayout, choices: Choices, utility: Utility, seed: int
 ) -> bytes:
     """Grow trees on the candidates of each past choice, starting at the first stage's margins."""
     inputs, margins, labels, sizes = [], [], [], []
-    for window, features in zip(past, stacked, strict=True):
-        margin = np.where(window.open_to, features @ weights, -np.inf).astype(np.float32)
+    start = 0
+    for window in past:
+        features = choices.evidence[start : start + len(window.taken)]
+        start += len(window.taken)
+        margin = np.einsum("ufp,f->up", features, utility.shared.astype(np.float32))
+        layout.margins(window.context, window.month, utility.own, margin)
+        margin = np.where(window.open_to, margin, np.float32(-np.inf))
         best = _best(np.where(window.taken > 0, np.float32(np.inf), margin))
         rows = np.arange(len(best))[:, None]
         usable = window.open_to[rows, best]
-        by_feature = np.moveaxis(features, 2, 0)
-        x = _tree_inputs(list(by_feature), window.context, rows, best)
+        x = _tree_inputs(features[rows, :, best], window.context)
         inputs.append(x[usable.ravel()])
         margins.append(margin[rows, best][usable])
         labels.append(window.taken[rows, best][usable])
@@ -194,9 +243,7 @@ def _grow(
     matrix = xgb.DMatrix(
         np.concatenate(inputs), label=np.concatenate(labels), base_margin=np.concatenate(margins)
     )
-    booster = xgb.train(
-        {**TREES, "seed": random_state}, matrix, ROUNDS, obj=_choice_objective(size)
-    )
+    booster = xgb.train({**TREES, "seed": seed}, matrix, ROUNDS, obj=_choice_objective(size))
     return bytes(booster.save_raw("ubj"))
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training
 
 WINDOW_DAYS: Final = 30
-WINDOWS: Final = 12
-MOST_CUSTOMERS: Final = 1000
+WINDOWS: Final = 24
+MOST_CUSTOMERS: Final = 3000
 """Customers learnt from in a window; a few weights need no more."""
 
 

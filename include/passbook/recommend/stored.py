@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from passbook.recommend.basket_model import BasketModel
+from passbook.recommend.conditional_logit import Utility
+from passbook.recommend.customer_codes import CodeLayout
 from passbook.recommend.evidence import Evidence
 from passbook.recommend.ranker import Ranker
 
@@ -40,14 +42,20 @@ def stored(model: BasketModel | Ranker) -> Stored:
         return _stored_basket_model(model)
     evidence = model.evidence
     arrays: dict[str, npt.NDArray[Any]] = {
-        "weights": model.weights,
+        "shared": model.utility.shared,
+        "own": model.utility.own,
         "columns": evidence.columns,
         "popularity": evidence.popularity,
         "next_after": evidence.next_after,
         "season": evidence.season,
     }
     arrays |= {f"trait_{number}": table for number, table in enumerate(evidence.traits)}
-    settings: dict[str, Any] = {"name": model.name, "month": model.month}
+    settings: dict[str, Any] = {
+        "name": model.name,
+        "month": model.month,
+        "traits": model.layout.traits,
+        "products": model.layout.products,
+    }
     for part in ("followers", "cosine", "ease"):
         inner = _stored_basket_model(getattr(evidence, part))
         settings[part] = inner.settings
@@ -71,10 +79,11 @@ def restored(kept: Stored) -> BasketModel | Ranker:
         tuple(arrays[f"trait_{number}"] for number in range(traits)),
         arrays["season"],
     )
+    layout = CodeLayout(tuple(kept.settings["traits"]), kept.settings["products"])
+    utility = Utility(arrays["shared"], arrays["own"])
     return Ranker(
-        kept.settings["name"], evidence, arrays["weights"], kept.settings["month"],
-        kept.trees,
-    )  # fmt: skip
+        kept.settings["name"], evidence, utility, layout, kept.settings["month"], kept.trees
+    )
 
 
 def _stored_basket_model(model: BasketModel) -> Stored:

@@ -1,0 +1,144 @@
+"""What a choice model knows of a customer: codes, and the products owned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from passbook.recommend import choice_kernels, neighbour_kernels
+from passbook.recommend.basket_model import NO_SEGMENT
+from passbook.recommend.context import Context
+from passbook.recommend.interactions import Floats, Interactions
+from passbook.recommend.purchases import Ints, days_since_epoch
+
+RECENCY_EDGES: Final = np.array([8, 31, 91, 181, 366, 731])
+MOST_PRODUCTS: Final = 6
+"""Customers with more products than this are told apart no further."""
+MONTHS: Final = 13
+CAUTIOUS: Final = 0.5
+"""Scale of codes whose say about single products is shrunk four times as strongly."""
+
+
+@dataclass(frozen=True)
+class CodeLayout:
+    """Rows of the products' own weights: which code points where.
+
+    Attributes
+    ----------
+    traits : tuple of int
+        Codes of each trait, segment first; 0 stands for unknown.
+    products : int
+        Products that may be owned.
+    """
+
+    traits: tuple[int, ...]
+    products: int
+
+    @property
+    def sizes(self) -> list[int]:
+        """Codes of each block: all, traits, last product, month, count, recency, owned."""
+        return [
+            1, *self.traits, self.products + 1, MONTHS, MOST_PRODUCTS + 1, len(RECENCY_EDGES) + 1,
+            self.products,
+        ]  # fmt: skip
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of weights."""
+        return sum(self.sizes)
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """First row of each block."""
+        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+
+    @property
+    def scale(self) -> Floats:
+        """Value of each block's entries."""
+        return np.array(
+            [1.0, *(1.0 for _ in self.traits), 1.0, CAUTIOUS, CAUTIOUS, CAUTIOUS, CAUTIOUS],
+            dtype=np.float32,
+        )
+
+    def codes(self, context: Context, month: int) -> Ints:
+        """Return the row that each block but the last points to, (customers, blocks - 1)."""
+        baskets = context.baskets
+        owned = np.diff(baskets.indptr)
+        traits = trait_codes(context)
+        known = [np.where(c < n, c, 0) for c, n in zip(traits.T, self.traits, strict=True)]
+        columns = [
+            np.zeros(len(owned)), *known, last_bought(baskets), np.full(len(owned), month),
+            np.minimum(owned, MOST_PRODUCTS), _recency(baskets),
+        ]  # fmt: skip
+        return (np.column_stack(columns) + self.starts[:-1]).astype(np.int32)
+
+    def owned(self) -> npt.NDArray[np.float64]:
+        """Return the first row of owned products and the value of an entry."""
+        return np.array([self.starts[-1], self.scale[-1]])
+
+    def margins(self, context: Context, month: int, own: Floats, out: Floats) -> None:
+        """Add what the products' own weights say, to (customers, offered) margins."""
+        baskets = context.baskets
+        choice_kernels.own_margins(
+            self.codes(context, month), self.scale[:-1], baskets.indptr, baskets.items,
+            self.owned(), own, out,
+        )  # fmt: skip
+
+    def row_places(self, place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the row of each row of the same layout over another product list, -1 for new.
+
+        Parameters
+        ----------
+        place : int64 array of shape (new products,)
+            Column of each new product here, -1 for one that is not known.
+        """
+        starts = self.starts
+        last, owned = starts[len(self.traits) + 1], starts[-1]
+        return np.concatenate(
+            [
+                np.arange(last),
+                np.where(place >= 0, last + place, -1),
+                np.arange(last + self.products, owned),
+                np.where(place >= 0, owned + place, -1),
+            ]
+        )
+
+
+def layout_of(context: Context) -> CodeLayout:
+    """Return the layout that has a row for every code of these customers."""
+    traits = trait_codes(context)
+    return CodeLayout(
+        tuple(int(codes.max(initial=0)) + 1 for codes in traits.T), context.baskets.shape[1]
+    )
+
+
+def trait_codes(context: Context) -> Ints:
+    """Return segment and traits as codes from 0, which stands for unknown."""
+    segment = np.where(context.segment == NO_SEGMENT, 0, context.segment + 1)
+    return np.column_stack([segment, context.profile]).astype(np.int32)
+
+
+def last_bought(baskets: Interactions) -> Ints:
+    """Return the product acquired last by each customer, the number of products for none."""
+    last = np.empty(baskets.shape[0], dtype=np.int32)
+    neighbour_kernels.last_acquired(
+        baskets.indptr, baskets.items, baskets.first_day, baskets.shape[1], last
+    )
+    return last
+
+
+def newest_days(baskets: Interactions) -> npt.NDArray[np.float64]:
+    """Return days since each customer's latest first purchase, infinity without one."""
+    newest = np.full(baskets.shape[0], np.inf)
+    some = np.flatnonzero(np.diff(baskets.indptr))
+    if len(some):
+        age = days_since_epoch(baskets.as_of) - baskets.first_day
+        newest[some] = np.minimum.reduceat(age, baskets.indptr[some])
+    return newest
+
+
+def _recency(baskets: Interactions) -> npt.NDArray[np.int64]:
+    return np.searchsorted(RECENCY_EDGES, newest_days(baskets), side="right")
