@@ -30,8 +30,12 @@ def cluster_count_picture(trials: Trials, chosen: int) -> str:
         counts = [trial["clusters"] for trial in trials]
         cost.plot(counts, [trial["cost"] for trial in trials], "o-", color=BLUE)
         cost.set_ylabel("mean distance to the prototype")
-        for name, color in (("silhouette", ORANGE), ("stability", GREEN)):
-            rates.plot(counts, [trial[name] for trial in trials], "o-", color=color, label=name)
+        for name, color, label in (
+            ("silhouette", ORANGE, "silhouette"),
+            ("across_starts", GREEN, "same from another start (adjusted Rand)"),
+            ("across_halves", BLUE, "same from half of the customers (adjusted Rand)"),
+        ):
+            rates.plot(counts, [trial[name] for trial in trials], "o-", color=color, label=label)
         rates.set_ylim(min(0.0, rates.get_ylim()[0]), 1.05)
         rates.legend(frameon=False)
         for axes in (cost, rates):
