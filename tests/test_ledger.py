@@ -162,6 +162,9 @@ def drift(features: list[str], model: str = "m", day: date = DAY, psi: float = 0
         "jensen_shannon": [0.2] * count,
         "rows": [1000] * count,
         "drifted": [False] * count,
+        "seasonal": [False] * count,
+        "reference": [None] * count,
+        "realised": [None] * count,
     }
     return pa.table(columns, schema=OPS_TABLES["drift"].schema)
 
@@ -227,3 +230,35 @@ def test_rows_that_break_the_contract_change_nothing(connection: Connection) -> 
 def test_an_empty_append_is_fine(connection: Connection) -> None:
     empty = OPS_TABLES["drift"].schema.empty_table()
     ledger.append(connection, begin(connection), "drift", empty)
+
+
+def test_a_persons_word_is_kept_beside_the_rules(connection: Connection) -> None:
+    model, day = "word", DAY + 20 * WEEK
+    fence = begin(connection, day)
+    for version in ("a", "b"):
+        record(connection, model, version, day)
+    ledger.record_promotion(connection, fence, model, "a", promoted=True, reason="Rules.")
+    assert ledger.persons_word(connection, model, "a", day) is None
+    ledger.record_promotion(
+        connection, fence, model, "b", promoted=False, reason="아직", decided_by="op"
+    )
+    assert ledger.persons_word(connection, model, "b", day) is False
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT version, decided_by FROM mart.promotion WHERE model = %s", (model,))
+        assert sorted(cursor.fetchall()) == [("a", "rules"), ("b", "op")]
+
+
+def test_a_refusal_is_remembered_until_a_promotion(connection: Connection) -> None:
+    model, day = "refused", DAY + 30 * WEEK
+    assert not ledger.was_refused(connection, model, day)
+    record(connection, model, "a", day)
+    decide(connection, model, "a", day, promoted=False)
+    assert ledger.was_refused(connection, model, day)
+    assert not ledger.was_refused(connection, model, day - WEEK)
+    assert ledger.last_refusal(connection, model, day - WEEK, day + WEEK) == day
+    assert ledger.last_refusal(connection, model, day - WEEK, day) is None
+    assert ledger.last_refusal(connection, model, day, day + 4 * WEEK) is None
+    record(connection, model, "b", day + WEEK)
+    decide(connection, model, "b", day + WEEK, promoted=True)
+    assert ledger.last_refusal(connection, model, day - WEEK, day + 4 * WEEK) is None
+    assert not ledger.was_refused(connection, model, day + WEEK)

@@ -23,9 +23,29 @@ def test_the_first_model_is_promoted() -> None:
 def test_a_draw_within_the_tolerance_goes_to_the_challenger(
     challenger: float, champion: float, promoted: bool
 ) -> None:
-    decision = decide("recommend.up_sell.deposit", {"mrr": challenger}, {"mrr": champion})
+    figures = {"mrr": challenger, "margin_over_segment_popularity": 0.0}
+    decision = decide("recommend.up_sell.deposit", figures, {"mrr": champion})
     assert decision.promoted is promoted
     assert f"{champion:.4f}" in decision.reason
+
+
+def test_both_intervals_are_told_and_kept() -> None:
+    ours = {"mrr": 0.47, "mrr_low": 0.45, "mrr_high": 0.49, "margin_over_segment_popularity": 0.1}
+    theirs = {"mrr": 0.46, "mrr_low": 0.44, "mrr_high": 0.48}
+    decision = decide("recommend.up_sell.deposit", ours, theirs)
+    assert "mrr 0.4700 [0.4500, 0.4900] is at least the champion's 0.4600 [0.4400, 0.4800]" in (
+        decision.reason
+    )
+    assert decision.figures == {
+        "challenger": 0.47, "challenger_low": 0.45, "challenger_high": 0.49,
+        "champion": 0.46, "champion_low": 0.44, "champion_high": 0.48,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("margin", "promoted"), [(0.0, True), (-0.001, False), (0.2, True)])
+def test_a_recommender_clears_segment_popularity(margin: float, promoted: bool) -> None:
+    figures = {"mrr": 0.5, "margin_over_segment_popularity": margin}
+    assert decide("recommend.cross_sell.fund", figures, None).promoted is promoted
 
 
 @pytest.mark.parametrize(

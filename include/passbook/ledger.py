@@ -162,6 +162,7 @@ def record_promotion(
     promoted: bool,
     reason: str,
     figures: Mapping[str, Any] | None = None,
+    decided_by: str = "rules",
 ) -> None:
     """Record whether a version takes its model's place from this base date on.
 
@@ -171,9 +172,9 @@ def record_promotion(
         check_fence(cursor, fence)
         cursor.execute(
             """INSERT INTO ops.promotion
-                   (model, version, base_date, promoted, reason, figures, run_id)
+                   (model, version, base_date, promoted, reason, figures, run_id, decided_by)
                SELECT %(model)s, %(version)s, %(base_date)s, %(promoted)s, %(reason)s,
-                      %(figures)s, %(run_id)s
+                      %(figures)s, %(run_id)s, %(decided_by)s
                WHERE ops.model_decision(%(model)s, %(version)s, %(base_date)s)
                      IS DISTINCT FROM %(promoted)s""",
             {
@@ -184,8 +185,39 @@ def record_promotion(
                 "reason": reason,
                 "figures": _json(figures),
                 "run_id": fence.run_id,
+                "decided_by": decided_by,
             },
         )
+
+
+def persons_word(connection: Connection, model: str, version: str, base_date: date) -> bool | None:
+    """Return whether a person promoted a version for a base date; None: nobody was asked."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT CASE WHEN decided_by <> 'rules' THEN promoted END FROM ops.promotion
+               WHERE model = %s AND version = %s AND base_date = %s
+               ORDER BY promotion_id DESC LIMIT 1""",
+            (model, version, base_date),
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def last_refusal(connection: Connection, model: str, since: date, before: date) -> date | None:
+    """Return the newest base date after `since`, before `before`, with a refused challenger.
+
+    None when one was promoted after it. A rollback refuses nobody.
+    """
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT base_date, promoted FROM ops.promotion
+               WHERE model = %s AND base_date > %s AND base_date < %s
+                 AND run_id NOT LIKE 'rollback by %%'
+               ORDER BY base_date DESC, promotion_id DESC LIMIT 1""",
+            (model, since, before),
+        )
+        row = cursor.fetchone()
+    return row[0] if row and not row[1] else None
 
 
 def champion(connection: Connection, model: str, base_date: date) -> ModelVersion | None:

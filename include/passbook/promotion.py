@@ -46,7 +46,7 @@ RULES: Final[dict[str, Rule]] = {
         # Clusters that repeat age and sex are worse than none, so a first model is bound as well.
         most={"demographic_share": 0.4, "required_rank": 5},
     ),
-    "recommend": Rule("mrr", tolerance=0.005),
+    "recommend": Rule("mrr", tolerance=0.005, least={"margin_over_segment_popularity": 0.0}),
     "credit.style": Rule("roc_auc", tolerance=0.01, least={"roc_auc": 0.5}),
     "credit.default": Rule(
         "roc_auc",
@@ -87,7 +87,8 @@ def decide(
     ----------
     model : str
     challenger, champion : Mapping[str, float]
-        Figures on the same holdout; None when there is no champion yet.
+        Figures on the same holdout, with the ends of their 95 % intervals as ``<figure>_low`` and
+        ``_high``; None when there is no champion yet.
     waived : collection of str
         Figures whose bounds a named person has set aside.
 
@@ -97,30 +98,41 @@ def decide(
         E803 when the deciding figure is missing, so that nothing can be compared.
     """
     rule = rule_for(model)
-    value = _figure(model, challenger, rule.metric)
-    figures = {"challenger": value}
+    _figure(model, challenger, rule.metric)
+    figures = _with_interval("challenger", challenger, rule.metric)
     broken = _broken_bound(model, rule, challenger, waived=waived)
     if broken:
         return Decision(False, broken, figures)
+    ours = _in_words(challenger, rule.metric)
     if champion is None:
-        return Decision(True, f"First model: {rule.metric} {value:.4f}.", figures)
+        return Decision(True, f"First model: {rule.metric} {ours}.", figures)
     before = _figure(model, champion, rule.metric)
-    figures["champion"] = before
-    better = value >= before - rule.tolerance
+    figures |= _with_interval("champion", champion, rule.metric)
+    better = figures["challenger"] >= before - rule.tolerance
     words = "at least the champion's" if better else "less than the champion's"
+    theirs = _in_words(champion, rule.metric)
     return Decision(
-        better,
-        f"{rule.metric} {value:.4f} is {words} {before:.4f} (tolerance {rule.tolerance}).",
-        figures,
+        better, f"{rule.metric} {ours} is {words} {theirs} (tolerance {rule.tolerance}).", figures
     )
 
 
+def _with_interval(whose: str, metrics: Mapping[str, float], name: str) -> dict[str, float]:
+    """Return a figure and the ends of its 95 % interval, where there is one."""
+    return {
+        f"{whose}{end}": float(metrics[f"{name}{end}"])
+        for end in ("", "_low", "_high")
+        if f"{name}{end}" in metrics
+    }
+
+
+def _in_words(metrics: Mapping[str, float], name: str) -> str:
+    found = _with_interval("", metrics, name)
+    interval = f" [{found['_low']:.4f}, {found['_high']:.4f}]" if "_low" in found else ""
+    return f"{found['']:.4f}{interval}"
+
+
 def _broken_bound(
-    model: str,
-    rule: Rule,
-    metrics: Mapping[str, float],
-    *,
-    waived: Collection[str],
+    model: str, rule: Rule, metrics: Mapping[str, float], *, waived: Collection[str]
 ) -> str:
     for name, bound in (rule.least or {}).items():
         if name not in waived and not _figure(model, metrics, name) >= bound:

@@ -87,6 +87,12 @@ class Settings(BaseSettings):
     retrain_weeks: int | None = Field(
         None, ge=1, description="Age of a champion, weeks, that requests a retrain without drift."
     )
+    retrain_pause_weeks: int = Field(
+        4, ge=0, description="Weeks without another try after a challenger was refused."
+    )
+    approval_hours: float | None = Field(
+        None, gt=0, description="Time for a person to approve a promotion; unset: rules decide."
+    )
     segment_minimum_customers: int = Field(
         200, ge=2, description="Fewest customers to cluster, or to give a segment a model."
     )

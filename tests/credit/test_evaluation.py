@@ -12,6 +12,7 @@ from passbook.credit.evaluation import (
     kolmogorov_smirnov,
     lift_table,
     risk_metrics,
+    roc_auc_interval,
 )
 from passbook.errors import OutcomeError
 
@@ -22,6 +23,19 @@ BAD = np.array([False, False, True, True])
 def test_perfect_and_reversed_rankings() -> None:
     assert discrimination(RISK, BAD) == {"roc_auc": 1.0, "gini": 1.0, "ks": 1.0}
     assert discrimination(-RISK, BAD)["gini"] == -1.0
+
+
+def test_the_interval_of_the_auc_by_hand() -> None:
+    # bad 0.8 0.4, good 0.6 0.2: placements (1, .5) of the bad and (.5, 1) of the good, variance 1/8
+    low, high = roc_auc_interval(np.array([0.8, 0.4, 0.6, 0.2]), np.array([1, 1, 0, 0], bool))
+    error = 1.96 * np.sqrt(1 / 8 / 2 + 1 / 8 / 2)
+    assert low == pytest.approx(0.75 - error)
+    assert high == 1.0
+    rng = np.random.default_rng(0)
+    bad = rng.random(4_000) < 0.2
+    narrow = roc_auc_interval(rng.normal(bad * 1.0), bad)
+    assert narrow[0] < 0.760 < narrow[1]  # two normals one apart: Phi(1 / sqrt 2)
+    assert narrow[1] - narrow[0] < 0.05
 
 
 def test_ks_ignores_the_order_inside_a_tie() -> None:

@@ -115,9 +115,7 @@ def fit(
     if counts.min() < _MINIMUM_LABELS:
         rarest = STYLES[int(counts.argmin())]
         raise OutcomeError(f"{rarest} has {counts.min()} style labels; {_MINIMUM_LABELS} needed.")
-    known, test = train_test_split(
-        np.arange(len(label)), train_size=0.85, stratify=label, random_state=seed
-    )
+    known, test = _split(label, seed)
     _, held = train_test_split(
         known, train_size=0.7 / 0.85, stratify=label[known], random_state=seed
     )
@@ -136,3 +134,15 @@ def fit(
     validated = judged(held)
     chosen = max(models, key=lambda name: validated[name]["f1"])
     return models[chosen], Comparison(chosen, judged(test))
+
+
+def judged_rows(label: np.ndarray, seed: int) -> np.ndarray:
+    """Return the rows that `fit` judges on, which no classifier of these labels has seen."""
+    return _split(label, seed)[1]
+
+
+def _split(label: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    known, test = train_test_split(
+        np.arange(len(label)), train_size=0.85, stratify=label, random_state=seed
+    )
+    return known, test

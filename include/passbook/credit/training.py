@@ -101,16 +101,11 @@ def train_style(
     OutcomeError
         E501 when a style has too few labels.
     """
-    matrix = np.vstack([earlier.matrix, later.matrix])
-    label = np.concatenate([earlier.style, later.style])
-    source = "bank"
-    if (label < 0).all():
-        label, source = styles.labels_by_rule(matrix, names, seed), "rule"
-    known = label >= 0
-    model, comparison = styles.fit(matrix[known], label[known], names=names, seed=seed)
+    matrix, label, source = _labelled(earlier, later, names, seed)
+    model, comparison = styles.fit(matrix, label, names=names, seed=seed)
     evaluated = {
         "labels": source,
-        "labelled": int(known.sum()),
+        "labelled": len(label),
         "chosen": comparison.chosen,
         "styles": STYLES,
         "test": comparison.test,
@@ -120,6 +115,29 @@ def train_style(
     parameters = {"labels": source, "classifier": comparison.chosen}
     trials = tuple(({"classifier": name}, found, 0.0) for name, found in numbers.items())
     return model, Trained(files, parameters, numbers[comparison.chosen], trials)
+
+
+def judge_style(
+    model: StyleModel, earlier: Sample, later: Sample, names: Sequence[str], seed: int
+) -> dict[str, float]:
+    """Return a style classifier's figures on the rows that `train_style` judges on."""
+    matrix, label, _ = _labelled(earlier, later, names, seed)
+    rows = styles.judged_rows(label, seed)
+    probability = model.probabilities(matrix[rows])
+    return _numbers(evaluation.class_metrics(probability, label[rows], len(STYLES)))
+
+
+def _labelled(
+    earlier: Sample, later: Sample, names: Sequence[str], seed: int
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Return the rows with a style label, the labels, and who gave them."""
+    matrix = np.vstack([earlier.matrix, later.matrix])
+    label = np.concatenate([earlier.style, later.style])
+    source = "bank"
+    if (label < 0).all():
+        label, source = styles.labels_by_rule(matrix, names, seed), "rule"
+    known = label >= 0
+    return matrix[known], label[known], source
 
 
 def train_default(
@@ -169,10 +187,12 @@ def judge(log_odds: np.ndarray, sample: Sample, scale: IndexScale) -> dict[str, 
     Customers from the base index on count as approved.
     """
     probability, index = expit(log_odds), scale.index(log_odds)
+    low, high = evaluation.roc_auc_interval(log_odds, sample.defaulted)
     fairness = audit(sample.protected, index >= scale.base, sample.defaulted, probability)
     ratios = {f"approval_ratio_{name}": found["approval_ratio"] for name, found in fairness.items()}
     return {
         "out_of_time": evaluation.risk_metrics(probability, sample.defaulted)
+        | {"roc_auc_low": low, "roc_auc_high": high}
         | ratios
         | {"approval_ratio": min(ratios.values(), default=1.0)},
         "reliability": reliability(probability, sample.defaulted),

@@ -159,7 +159,14 @@ def choose_cluster_count(trials: Sequence[Trial], *, smallest_share: float) -> C
 
 
 def silhouette(X: Floats, codes: Codes, gamma: Floats, labels: npt.NDArray[Any]) -> float:
-    """Return the mean silhouette of rows under the square root of the mixed distance.
+    """Return the mean of `silhouettes`."""
+    return float(silhouettes(X, codes, gamma, labels).mean())
+
+
+def silhouettes(
+    X: Floats, codes: Codes, gamma: Floats, labels: npt.NDArray[Any]
+) -> npt.NDArray[np.floating[Any]]:
+    """Return the silhouette of each row under the square root of the mixed distance.
 
     A row alone in its cluster counts as 0.
 
@@ -170,7 +177,7 @@ def silhouette(X: Floats, codes: Codes, gamma: Floats, labels: npt.NDArray[Any])
     """
     names, inverse = np.unique(labels, return_inverse=True)
     if len(names) < 2:
-        return 0.0
+        return np.zeros(len(X))
     members = np.bincount(inverse)
     indicator = np.eye(len(names), dtype=np.float32)[inverse]
     to_clusters = np.sqrt(_all_distances(X, codes, gamma)) @ indicator
@@ -180,7 +187,7 @@ def silhouette(X: Floats, codes: Codes, gamma: Floats, labels: npt.NDArray[Any])
     to_clusters[own] = np.inf
     nearest = to_clusters.min(axis=1)
     larger = np.maximum(np.maximum(within, nearest), np.finfo(np.float32).tiny)
-    return float(np.where(members[inverse] > 1, (nearest - within) / larger, 0.0).mean())
+    return np.where(members[inverse] > 1, (nearest - within) / larger, 0.0)
 
 
 def stratified_sample(

@@ -23,6 +23,8 @@ class Challenger:
         The winning parameters, as JSON can hold them.
     metrics : Mapping[str, float]
         Figures on the holdout, which promotion compares.
+    champion : Mapping[str, float], optional
+        The champion's figures on the same holdout.
     trials, leaderboard : pyarrow.Table, optional
         Rows of ``ops.trial`` and ``ops.leaderboard``, in contract order.
     """
@@ -33,3 +35,4 @@ class Challenger:
     metrics: Mapping[str, float]
     trials: pa.Table | None = None
     leaderboard: pa.Table | None = None
+    champion: Mapping[str, float] | None = None

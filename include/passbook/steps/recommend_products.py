@@ -26,6 +26,7 @@ from passbook.recommend.purchases import Ints, Purchases, from_holdings
 from passbook.recommend.scenarios import Scenario, offered_scenarios
 from passbook.recommend.training import Policy, TrainedScenario, train_scenario
 from passbook.steps.challenger import Challenger
+from passbook.steps.model_files import read_model
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -129,7 +130,7 @@ def work(stage: Stage) -> dict[str, Any]:
     artifacts = {s: artifact for s, artifact in found.items() if artifact is not None}
     if not artifacts:
         raise NoChampionError("No scenario has a recommender in force.")
-    models = {s: RecommendModel.from_files(a.files) for s, a in artifacts.items()}
+    models = {s: read_model(RecommendModel.from_files, a) for s, a in artifacts.items()}
     products = catalogue(week.table("product"))
     audience, strangers = _audience(stage, products)
     explanations = explanations_of(models, products)
@@ -227,7 +228,7 @@ def _assigned_segments(stage: Stage) -> pa.Table | None:
     for family in ("deposit", "insurance"):
         artifact = stage.champion(f"segments.{family}")
         if artifact is not None:
-            models[family] = SegmentModel.from_files(artifact.files)
+            models[family] = read_model(SegmentModel.from_files, artifact)
     return segment_customers.assign(stage.week, models) if models else None
 
 

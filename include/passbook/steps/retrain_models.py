@@ -7,25 +7,27 @@ base date again decides the same and, models being content-addressed, ends in th
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passbook import artifacts, drift, ledger
+from passbook import artifacts, ledger
 from passbook.base_date import observation_dates
 from passbook.contracts import FAMILIES
-from passbook.errors import NoAcquisitionsError
-from passbook.promotion import decide
+from passbook.credit import style_classifiers
+from passbook.credit.scoring import CreditModels
+from passbook.errors import ArtifactError, NoAcquisitionsError
 from passbook.recommend.als_model import AlsParameters
+from passbook.recommend.model import RecommendModel
 from passbook.recommend.scenarios import offered_scenarios
 from passbook.segments import SegmentModel
 from passbook.segments.feature_sets import FEATURE_SETS
-from passbook.segments.number_of_clusters import SILHOUETTE_ROWS, silhouette
+from passbook.segments.number_of_clusters import SILHOUETTE_ROWS, silhouettes
 from passbook.steps import (
     drift_report,
     model_drift,
@@ -33,6 +35,8 @@ from passbook.steps import (
     score_credit,
     segment_customers,
 )
+from passbook.steps.judging import Judged, champion_row, judge_all, store
+from passbook.steps.model_files import read_model
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -43,6 +47,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOMAINS: Final = ("segments", "recommend", "credit")
+
+
+READERS: Final[dict[str, Callable[[Mapping[str, bytes]], Any]]] = {
+    "segments": SegmentModel.from_files,
+    "recommend": RecommendModel.from_files,
+    score_credit.STYLE_MODEL: style_classifiers.from_files,
+    score_credit.DEFAULT_MODEL: lambda files: CreditModels.from_files(files, files),
+}
+"""How a champion's files are read, by model or domain."""
 
 
 class KnownSegments(NamedTuple):
@@ -58,30 +71,40 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``due`` maps a domain to the reason in words; empty when nothing is. ``max_psi`` and
+        ``due`` maps a domain to the reason in words; empty when nothing is. ``paused`` has the
+        reasons of models whose last challenger was refused a short while ago. ``max_psi`` and
         ``models`` say how far the worst feature was and how many champions were compared.
     """
     due: dict[str, str] = {}
+    paused: dict[str, str] = {}
     measured: list[model_drift.Measured] = []
     hopeless = _untrainable_before(stage)
     for domain, models in offered_models(stage.week).items():
         reasons = ["forced by the form"] if force and models else []
         for model in models:
             champion = _champion_before(stage, model)
-            if champion is not None:
+            reason = "" if model in hopeless else f"{model} has no champion"
+            if champion is not None and (unreadable := _unreadable(champion)):
+                reason = unreadable
+            elif champion is not None:
                 found = model_drift.measure(stage, model, champion)
                 measured.append(found)
-                if found.drifted:
-                    reasons.append(found.reason)
-                elif _too_old(stage, champion):
-                    reasons.append(f"{model} is of {champion.base_date}")
-            elif model not in hopeless:
-                reasons.append(f"{model} has no champion")
+                old = f"{model} is of {champion.base_date}" if _too_old(stage, champion) else ""
+                reason = found.reason or old
+            if reason and (refused := _refused_lately(stage, model)):
+                paused[model] = f"{reason}; a challenger of {refused} was refused"
+            elif reason:
+                reasons.append(reason)
         if reasons:
             due[domain] = "; ".join(reasons)
     max_psi = max((found.max_psi for found in measured), default=0.0)
     log.info("Due for training: %s; largest PSI %.3f", due or "nothing", max_psi)
-    figures = {"due": due, "max_psi": round(max_psi, 4), "models": len(measured)}
+    figures = {
+        "due": due,
+        "paused": paused,
+        "max_psi": round(max_psi, 4),
+        "models": len(measured),
+    }
     if not measured:
         return figures
     ledger.append(stage.mart, stage.fence, "drift", model_drift.rows(stage.base_date, measured))
@@ -90,34 +113,63 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
     return {**figures, "report": str(report)}
 
 
-def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
+def train_challengers(
+    stage: Stage, due: Collection[str], *, needs_approval: bool = False
+) -> dict[str, Any]:
     """Train what is due, compare with the champions, promote what is better.
 
     New segments make the recommenders due as well, since those are learnt per segment.
+
+    Parameters
+    ----------
+    stage : Stage
+    due : collection of str
+        Domains.
+    needs_approval : bool
+        Promote nothing: what the rules would promote is ``awaiting`` a person.
     """
-    outcome: dict[str, str] = {}
+    judged: dict[str, Judged] = {}
     if "segments" in due:
-        outcome |= _train_segments(stage)
-    segments = known_segments(stage)
+        judged |= judge_all(stage, _train_segments(stage), needs_approval=needs_approval)
+    new = {model: found.version for model, found in judged.items() if found.outcome != "kept"}
+    segments = known_segments(stage, new)
     boards = champion_leaderboards(stage, segments)
-    if "recommend" in due or any(outcome.values()):
-        before = {model: _metrics(board) for model, board in boards.items()}
-        outcome |= _judge_all(stage, _train_recommenders(stage, segments), before)
+    if "recommend" in due or new:
+        trained = [
+            replace(c, champion=champion_row(boards[c.model]) if c.model in boards else None)
+            for c in _train_recommenders(stage, segments)
+        ]
+        judged |= judge_all(stage, trained, needs_approval=needs_approval)
     else:
-        _store(stage, "leaderboard", list(boards.values()))
+        store(stage, "leaderboard", list(boards.values()))
     if "credit" in due:
-        outcome |= _judge_all(stage, score_credit.train(stage.week), {})
-    return {
-        "promoted": {model: version for model, version in outcome.items() if version},
-        "kept": sorted(model for model, version in outcome.items() if not version),
-        "untrainable": _untrainable(stage.week, due, outcome),
+        judged |= judge_all(stage, _train_credit(stage), needs_approval=needs_approval)
+    by_outcome = {
+        outcome: {model: found for model, found in judged.items() if found.outcome == outcome}
+        for outcome in ("promoted", "kept", "awaiting")
     }
+    return {
+        "promoted": {model: found.version for model, found in by_outcome["promoted"].items()},
+        "kept": sorted(by_outcome["kept"]),
+        "refused": {model: found.reason for model, found in sorted(by_outcome["kept"].items())},
+        "awaiting": [asdict(found) for found in by_outcome["awaiting"].values()],
+        "untrainable": _untrainable(stage.week, due, judged),
+    }
+
+
+def _train_credit(stage: Stage) -> list[Challenger]:
+    champions = {
+        model: found.files
+        for model in offered_models(stage.week)["credit"]
+        if (found := _readable_champion_before(stage, model)) is not None
+    }
+    return score_credit.train(stage.week, champions)
 
 
 def evaluate_champions(stage: Stage) -> dict[str, Any]:
     """Measure the recommenders on this week's holdout without training any for publication."""
     boards = champion_leaderboards(stage, known_segments(stage))
-    _store(stage, "leaderboard", list(boards.values()))
+    store(stage, "leaderboard", list(boards.values()))
     rows = sum(board.num_rows for board in boards.values())
     return {"promoted": {}, "leaderboard_rows": rows, "untrainable": _untrainable_before(stage)}
 
@@ -160,12 +212,6 @@ def _with_champion(board: pa.Table, parameters: Mapping[str, Any]) -> pa.Table:
     return board.set_column(place, board.schema.field(place), in_force)
 
 
-def _metrics(board: pa.Table) -> dict[str, float]:
-    """Return the figures of the recommender in force; none where it cannot stand any more."""
-    rows = board.filter(board["champion"]).to_pylist()
-    return {name: v for row in rows for name, v in row.items() if isinstance(v, float)}
-
-
 def offered_models(week: Week) -> dict[str, list[str]]:
     """Return the models that the bank's work tables call for, by domain."""
     families = [family for family in FAMILIES if week.offers(f"{family}_holding")]
@@ -182,8 +228,10 @@ def offered_models(week: Week) -> dict[str, list[str]]:
     }
 
 
-def known_segments(stage: Stage) -> KnownSegments:
+def known_segments(stage: Stage, new: Mapping[str, str] | None = None) -> KnownSegments:
     """Assign customers by the segment models in force, today and before the holdout month.
+
+    `new` are versions of this week by model, which a person may still have to approve of.
 
     Today's segments know what was bought in the holdout month and would flatter whatever
     recommends by segment. The later credit observation date is the newest earlier one with work
@@ -191,9 +239,13 @@ def known_segments(stage: Stage) -> KnownSegments:
     """
     models = {}
     for family in FEATURE_SETS:
-        champion = stage.champion(segment_customers.model_name(family))
+        model = segment_customers.model_name(family)
+        if new and model in new:
+            champion: Artifact | None = artifacts.read(stage.settings.artifacts, model, new[model])
+        else:
+            champion = stage.champion(model)
         if champion is not None:
-            models[family] = SegmentModel.from_files(champion.files)
+            models[family] = read_model(SegmentModel.from_files, champion)
     week = stage.week
     now = segment_customers.assign(week, models)
     _, observed = observation_dates(week.base_date)
@@ -203,28 +255,32 @@ def known_segments(stage: Stage) -> KnownSegments:
     return KnownSegments(now, segment_customers.assign(earlier, models, all_filled=False))
 
 
+def _refused_lately(stage: Stage, model: str) -> date | None:
+    """Return when a challenger was refused: the same data would only be refused once more."""
+    since = stage.base_date - timedelta(weeks=stage.settings.retrain_pause_weeks)
+    return ledger.last_refusal(stage.mart, model, since, stage.base_date)
+
+
 def _too_old(stage: Stage, champion: Artifact) -> bool:
     weeks = stage.settings.retrain_weeks
     return weeks is not None and stage.base_date - champion.base_date >= timedelta(weeks=weeks)
 
 
-def _train_segments(stage: Stage) -> dict[str, str]:
+def _train_segments(stage: Stage) -> list[Challenger]:
     """Train segments that keep the champions' numbers, and compare both on this week's rows."""
     champions = {}
     for family in FEATURE_SETS:
-        found = _champion_before(stage, segment_customers.model_name(family))
+        found = _readable_champion_before(stage, segment_customers.model_name(family))
         if found is not None:
             champions[family] = SegmentModel.from_files(found.files)
-    challengers = segment_customers.train(stage.week, champions)
-    figures: dict[str, dict[str, float]] = {}
-    judged = {challenger.model: challenger for challenger in challengers}
-    for model, challenger in judged.items():
-        champion = champions.get(model.removeprefix("segments."))
-        if champion is not None:
-            ours, theirs = _silhouettes(stage.week, challenger, champion)
-            figures[model] = {"silhouette": theirs}
-            judged[model] = replace(challenger, metrics={**challenger.metrics, "silhouette": ours})
-    return _judge_all(stage, list(judged.values()), figures)
+    challengers = []
+    for challenger in segment_customers.train(stage.week, champions):
+        champion = champions.get(challenger.model.removeprefix("segments."))
+        ours, theirs = _silhouettes(stage.week, challenger, champion)
+        challengers.append(
+            replace(challenger, metrics={**challenger.metrics, **ours}, champion=theirs)
+        )
+    return challengers
 
 
 def _train_recommenders(stage: Stage, segments: KnownSegments) -> list[Challenger]:
@@ -247,83 +303,25 @@ def _train_recommenders(stage: Stage, segments: KnownSegments) -> list[Challenge
         return []
 
 
-def _silhouettes(week: Week, challenger: Challenger, champion: SegmentModel) -> tuple[float, float]:
-    """Return the challenger's and the champion's silhouette on the same rows and scale."""
+def _silhouettes(
+    week: Week, challenger: Challenger, champion: SegmentModel | None
+) -> tuple[dict[str, float], dict[str, float] | None]:
+    """Return the silhouette of challenger and champion on the same rows and scale."""
     model = SegmentModel.from_files(challenger.files)
     table = segment_customers.read_features(week, model.family)
     rng = np.random.default_rng(week.settings.seed)
     rows = np.sort(rng.permutation(len(table))[:SILHOUETTE_ROWS])
     table = table.take(pa.array(rows))
     X, codes = model.scaling.transform(table)
-    labels = [m.assign(table)["segment"].to_numpy() for m in (model, champion)]
-    ours, theirs = (silhouette(X, codes, model.scaling.gamma, found) for found in labels)
-    return ours, theirs
 
+    def measured(segments: SegmentModel) -> dict[str, float]:
+        labels = segments.assign(table)["segment"].to_numpy()
+        values = silhouettes(X, codes, model.scaling.gamma, labels)
+        mean, error = float(values.mean()), float(values.std() / np.sqrt(len(values)))
+        low, high = mean - 1.96 * error, mean + 1.96 * error
+        return {"silhouette": mean, "silhouette_low": low, "silhouette_high": high}
 
-def _judge_all(
-    stage: Stage, challengers: list[Challenger], champions: Mapping[str, Mapping[str, float]]
-) -> dict[str, str]:
-    """Keep, judge and record challengers; return the promoted version of each, or "".
-
-    `champions` has the champions' figures on the challengers' holdout, as far as known.
-    """
-    _store(stage, "trial", [c.trials for c in challengers])
-    _store(stage, "leaderboard", [c.leaderboard for c in challengers])
-    return {c.model: _judge(stage, c, champions.get(c.model)) for c in challengers}
-
-
-def _store(stage: Stage, table: str, parts: Sequence[pa.Table | None]) -> None:
-    found = [rows for rows in parts if rows is not None]
-    if found:
-        ledger.append(stage.mart, stage.fence, table, pa.concat_tables(found))
-
-
-def _judge(stage: Stage, challenger: Challenger, champion: Mapping[str, float] | None) -> str:
-    week, model = stage.week, challenger.model
-    reference = drift.to_json(model_drift.reference_of(week, model))
-    inputs = {
-        f"{table} {partition}": fingerprint
-        for (table, partition), fingerprint in sorted(week.fingerprints.items())
-    }
-    artifact = artifacts.write(
-        stage.settings.artifacts,
-        model,
-        stage.base_date,
-        {**challenger.files, model_drift.REFERENCE_FILE: reference},
-        {
-            "parameters": dict(challenger.parameters),
-            "metrics": dict(challenger.metrics),
-            "inputs": inputs,
-        },
-    )
-    version = ledger.ModelVersion(
-        model,
-        artifact.version,
-        stage.base_date,
-        artifact.manifest_sha256,
-        dict(challenger.parameters),
-        dict(challenger.metrics),
-    )
-    ledger.record_model_version(stage.mart, stage.fence, version)
-    before = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
-    approved = challenger.parameters.get(score_credit.FAIRNESS_APPROVAL)
-    decision = decide(
-        model,
-        challenger.metrics,
-        champion or (before.metrics if before else None),
-        waived=("approval_ratio",) if approved else (),
-    )
-    ledger.record_promotion(
-        stage.mart,
-        stage.fence,
-        model,
-        artifact.version,
-        promoted=decision.promoted,
-        reason=decision.reason,
-        figures=decision.figures,
-    )
-    log.info("%s %s promoted: %s. %s", model, artifact.version, decision.promoted, decision.reason)
-    return artifact.version if decision.promoted else ""
+    return measured(model), None if champion is None else measured(champion)
 
 
 def _champion_before(stage: Stage, model: str) -> Artifact | None:
@@ -331,7 +329,26 @@ def _champion_before(stage: Stage, model: str) -> Artifact | None:
     return artifacts.read(stage.settings.artifacts, model, version.version) if version else None
 
 
-def _untrainable(week: Week, due: Collection[str], outcome: Mapping[str, str]) -> list[str]:
+def _readable_champion_before(stage: Stage, model: str) -> Artifact | None:
+    """Return the champion, None where it is of a form that this code cannot compare with."""
+    champion = _champion_before(stage, model)
+    if champion is None or _unreadable(champion):
+        return None
+    return champion
+
+
+def _unreadable(champion: Artifact) -> str:
+    """Return why this code cannot read a champion whose files are sound; empty when it can."""
+    model = champion.model
+    try:
+        read_model(READERS.get(model) or READERS[model.split(".", maxsplit=1)[0]], champion)
+    except ArtifactError as error:
+        log.warning("%s", error)
+        return error.detail
+    return ""
+
+
+def _untrainable(week: Week, due: Collection[str], outcome: Collection[str]) -> list[str]:
     """Return the models that were due and for which training had nothing to offer."""
     return sorted(
         model

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -26,12 +27,14 @@ from passbook.credit.training import (
     Sample,
     Trained,
     judge,
+    judge_style,
     train_default,
     train_style,
 )
 from passbook.errors import FutureRowError, NoChampionError, OutcomeError
 from passbook.steps import privacy
 from passbook.steps.challenger import Challenger
+from passbook.steps.model_files import read_model
 from passbook.steps.set_aside import SetAside
 
 if TYPE_CHECKING:
@@ -75,8 +78,13 @@ def read_features(week: Week, at: date | None = None) -> pa.Table:
     return built
 
 
-def train(week: Week) -> list[Challenger]:
+def train(
+    week: Week, champions: Mapping[str, Mapping[str, bytes]] | None = None
+) -> list[Challenger]:
     """Train the style classifier and the default-risk model.
+
+    Challengers bring the figures of `champions` (files by model) on the rows that they are judged
+    on themselves. A champion of other features cannot be judged and has none.
 
     Outcomes that cannot be learnt from (none yet, or all alike: E501, kept in the log) give no
     challenger. The champions stay, and the other domains of the retraining go on.
@@ -89,13 +97,13 @@ def train(week: Week) -> list[Challenger]:
     if not offered(week):
         return []
     try:
-        return _train(week)
+        return _train(week, champions or {})
     except OutcomeError as error:
         log.warning("Credit models are not trained: %s", error)
         return []
 
 
-def _train(week: Week) -> list[Challenger]:
+def _train(week: Week, champions: Mapping[str, Mapping[str, bytes]]) -> list[Challenger]:
     names = features.names({name for name in features.FEATURES if week.offers(name)})
     earlier, later = (
         _sample(
@@ -110,9 +118,18 @@ def _train(week: Week) -> list[Challenger]:
     trained_default = train_default(earlier, later, names, style, _plan(week.settings))
     if week.settings.credit_fairness_approval:
         trained_default.parameters[FAIRNESS_APPROVAL] = week.settings.credit_fairness_approval
+    judged = {}
+    for model, files in champions.items():
+        known = style_classifiers.from_files(files)
+        if known.names != names:
+            log.warning("The champion of %s knows other features; it is not compared", model)
+        elif model == STYLE_MODEL:
+            judged[model] = judge_style(known, earlier, later, names, week.settings.seed)
+        else:
+            judged[model] = _judge_default(files, later)
     return [
-        _challenger(STYLE_MODEL, trained_style, week.base_date),
-        _challenger(DEFAULT_MODEL, trained_default, week.base_date),
+        replace(_challenger(model, trained, week.base_date), champion=judged.get(model))
+        for model, trained in ((STYLE_MODEL, trained_style), (DEFAULT_MODEL, trained_default))
     ]
 
 
@@ -127,11 +144,16 @@ def judge_in_force(week: Week, files: Mapping[str, bytes]) -> dict[str, float]:
     OutcomeError
         E501 when one of the outcomes is too rare.
     """
-    style, risk = style_classifiers.from_files(files), risk_models.from_files(files)
     _, at = observation_dates(week.base_date)
     customer = week.table("customer", ["customer_id", *AUDITED], at=at)
-    sample = _sample(_outcomes(week, at), read_features(week, at), customer, style.names)
+    names = style_classifiers.from_files(files).names
+    sample = _sample(_outcomes(week, at), read_features(week, at), customer, names)
     check_outcomes(sample.defaulted)
+    return _judge_default(files, sample)
+
+
+def _judge_default(files: Mapping[str, bytes], sample: Sample) -> dict[str, float]:
+    style, risk = style_classifiers.from_files(files), risk_models.from_files(files)
     log_odds = risk.log_odds(scoring.with_style(sample.matrix, style.probabilities(sample.matrix)))
     figures: dict[str, float] = judge(log_odds, sample, risk.scale)["out_of_time"]
     return {**figures, "predicted_rate": float(expit(log_odds).mean())}
@@ -149,7 +171,10 @@ def work(stage: Stage) -> dict[str, Any]:
     if not offered(week):
         return {"table": "credit_score", "rows": 0, "nothing_to_do": True}
     artifacts = {name: _champion(stage, name) for name in (STYLE_MODEL, DEFAULT_MODEL)}
-    models = CreditModels.from_files(artifacts[STYLE_MODEL].files, artifacts[DEFAULT_MODEL].files)
+    models = read_model(
+        lambda files: CreditModels.from_files(artifacts[STYLE_MODEL].files, files),
+        artifacts[DEFAULT_MODEL],
+    )
     sealing = privacy.sealing(week.settings, models.risk.names, week.base_date)
     scored = score(
         read_features(week),

@@ -29,6 +29,7 @@ from passbook.segments.pictures import Trials
 from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
+from passbook.steps.model_files import read_model
 from passbook.steps.segment_report import (
     read_migration,
     read_trials,
@@ -197,9 +198,9 @@ def _champions(
         inputs[profile] = week.fingerprint(profile)
         artifact = stage.champion(model_name(family))
         if artifact is not None:
-            models[family] = SegmentModel.from_files(artifact.files)
+            models[family] = read_model(SegmentModel.from_files, artifact)
             check_model_clusters(models[family], int(artifact.manifest["parameters"]["clusters"]))
-            trials[family] = read_trials(artifact.files[TRIALS_FILE])
+            trials[family] = read_model(lambda files: read_trials(files[TRIALS_FILE]), artifact)
             inputs[model_name(family)] = artifact.manifest_sha256
             continue
         unsegmented[family] = _why_no_model(stage, family)
