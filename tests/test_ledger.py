@@ -234,9 +234,9 @@ def test_an_empty_append_is_fine(connection: Connection) -> None:
 
 def test_a_persons_word_is_kept_beside_the_rules(connection: Connection) -> None:
     model, day = "word", DAY + 20 * WEEK
-    fence = begin(connection, day)
     for version in ("a", "b"):
         record(connection, model, version, day)
+    fence = begin(connection, day)
     ledger.record_promotion(connection, fence, model, "a", promoted=True, reason="Rules.")
     assert ledger.persons_word(connection, model, "a", day) is None
     ledger.record_promotion(
