@@ -250,15 +250,11 @@ def test_a_persons_word_is_kept_beside_the_rules(connection: Connection) -> None
 
 def test_a_refusal_is_remembered_until_a_promotion(connection: Connection) -> None:
     model, day = "refused", DAY + 30 * WEEK
-    assert not ledger.was_refused(connection, model, day)
     record(connection, model, "a", day)
     decide(connection, model, "a", day, promoted=False)
-    assert ledger.was_refused(connection, model, day)
-    assert not ledger.was_refused(connection, model, day - WEEK)
     assert ledger.last_refusal(connection, model, day - WEEK, day + WEEK) == day
     assert ledger.last_refusal(connection, model, day - WEEK, day) is None
     assert ledger.last_refusal(connection, model, day, day + 4 * WEEK) is None
     record(connection, model, "b", day + WEEK)
     decide(connection, model, "b", day + WEEK, promoted=True)
     assert ledger.last_refusal(connection, model, day - WEEK, day + 4 * WEEK) is None
-    assert not ledger.was_refused(connection, model, day + WEEK)
