@@ -28,7 +28,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from passbook import ledger, mart
-from passbook.contracts import MART_TABLES, SCENARIOS
+from passbook.contracts import MART_TABLES
 from passbook.embedded import postgres
 from passbook.mart.copy_stream import copy_blocks
 from passbook.mart.wire import encode
@@ -68,7 +68,7 @@ def in_blocks(table: str, rows: int, payloads: list[list[pa.Array]]) -> Iterator
 
     Customers in turn have two and three lists.
     """
-    scenarios = pa.array(sorted(SCENARIOS)[:3])
+    scenarios = pa.array(["cross_sell.deposit", "new_customer", "up_sell.deposit"])
     schema = MART_TABLES[table].schema
     for place, first in enumerate(range(0, rows, BLOCK)):
         number = np.arange(first, min(first + BLOCK, rows))
@@ -93,6 +93,7 @@ def lists(rows: int, seed: int) -> Iterator[pa.RecordBatch]:
             in_lists(texts(codes, count, rng), OFFERS),
             in_lists(pa.array(rng.random(count, np.float32)), OFFERS),
             in_lists(pa.array(rng.integers(0, EXPLANATIONS, count), pa.int32()), OFFERS),
+            pa.array(rng.integers(0, 8, BLOCK), pa.int32()),
         ]
         for _ in range(PAYLOADS)
     ]
@@ -118,6 +119,25 @@ def scores(rows: int, seed: int) -> Iterator[pa.RecordBatch]:
     return in_blocks("credit_score", rows, payloads)
 
 
+def customers(lists: int) -> Iterator[pa.RecordBatch]:
+    """Yield what the hard rules know of the customers of so many lists."""
+    schema = MART_TABLES["offer_customer"].schema
+    count = 2 * (-(-lists // 5))
+    for first in range(0, count, BLOCK):
+        number = np.arange(first, min(first + BLOCK, count))
+        rows = len(number)
+        columns = {
+            "base_date": constant_date(rows),
+            "customer_id": customer_ids(number),
+            "age": pa.array(number % 80 + 10, pa.int32()),
+            "customer_type": pa.nulls(rows, pa.string()),
+            "opted_out": pa.repeat(pa.scalar(False), rows),
+            "control_group": pa.repeat(pa.scalar(False), rows),
+            "bought": in_lists(pa.array(["Q0001", "Q0002"] * rows), 2),
+        }
+        yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
 def products() -> pa.RecordBatch:
     """Return the products, all of them on sale."""
     codes = [f"P{n:04d}" for n in range(PRODUCTS)]
@@ -127,6 +147,10 @@ def products() -> pa.RecordBatch:
         pa.array([f"정기예금 {code}" for code in codes]),
         pa.array(["deposit"] * PRODUCTS),
         pa.array([True] * PRODUCTS),
+        pa.repeat(pa.scalar(date(2005, 1, 1), pa.date32()), PRODUCTS),
+        pa.nulls(PRODUCTS, pa.date32()),
+        *(pa.nulls(PRODUCTS, pa.int32()) for _ in ("min_age", "max_age")),
+        pa.nulls(PRODUCTS, pa.string()),
     ]
     return pa.record_batch(columns, schema=MART_TABLES["product"].schema)
 
@@ -139,6 +163,8 @@ def explanations() -> pa.RecordBatch:
         pa.array(range(EXPLANATIONS), pa.int32()),
         pa.array(["ranker"] * EXPLANATIONS),
         pa.array(reasons),
+        pa.array(reasons),
+        *(pa.nulls(EXPLANATIONS, pa.string()) for _ in ("second_reason", "second_reason_ko")),
     ]
     return pa.record_batch(columns, schema=MART_TABLES["explanation"].schema)
 
@@ -217,6 +243,7 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
         fence = ledger.begin_stage(connection, "recommend_products", BASE_DATE, "benchmark")
         week = {
             "product": [products()],
+            "offer_customer": customers(options.lists),
             "recommendation_list": lists(options.lists, options.seed),
             "explanation": [explanations()],
             "credit_score": scores(options.scores, options.seed),

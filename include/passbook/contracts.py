@@ -39,6 +39,8 @@ class Column:
     """Dates an event, which must not lie after the base date."""
     finite: bool = True
     """Whether NaN is refused; where it is not, it says unknown inside a list."""
+    optional: bool = False
+    """An adapter's SELECT may lack it: then it is null in every row."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,19 @@ SCENARIOS: Final = (
     "cross_sell.deposit",
     "cross_sell.insurance",
     "cross_sell.fund",
+    "new_customer",
 )
+EXCLUSIONS: Final = (
+    "opted_out",
+    "control_group",
+    "discontinued",
+    "not_yet_sold",
+    "customer_type",
+    "age",
+    "held",
+    "recently_offered",
+)
+"""Why a product is kept from a customer; the first that applies counts."""
 
 
 def _holding(family: str) -> Table:
@@ -135,6 +149,10 @@ WORK_TABLES: Final[dict[str, Table]] = {
                 Column("has_fund", _FLAG, "Holds a fund [grp_F]"),
                 Column("holding_type", _STRING,
                        "Families held, letters of D, I, C, F in this order; '-': none [grp_TYPE]"),
+                Column("customer_type", _STRING, "Kind of customer, in the bank's own words, that "
+                       "products are made for", nullable=True, optional=True),
+                Column("marketing_opt_out", _FLAG, "Wants no offers", nullable=True,
+                       optional=True),
             ),
         ),
         Table(
@@ -184,6 +202,8 @@ WORK_TABLES: Final[dict[str, Table]] = {
                 Column("sale_end", _DATE, "Last day on sale; null: on sale", nullable=True),
                 Column("min_age", _COUNT, "Youngest age sold to, years", nullable=True, minimum=0),
                 Column("max_age", _COUNT, "Oldest age sold to, years", nullable=True, minimum=0),
+                Column("customer_type", _STRING, "Kind of customer that it is sold to; null: all",
+                       nullable=True, optional=True),
             ),
         ),
         _holding("deposit"),
@@ -233,6 +253,13 @@ WORK_TABLES: Final[dict[str, Table]] = {
 }  # fmt: skip
 
 _BASE_DATE = Column("base_date", _DATE, "The Sunday this row speaks for")
+_SCENARIO = Column("scenario", _STRING, "up_sell.<family>, cross_sell.<family> or new_customer",
+                   codes=SCENARIOS)  # fmt: skip
+_PRODUCT_CODES = Column("product_codes", pa.list_(_STRING), "Products, best first")
+_EXPLANATIONS = Column("explanations", pa.list_(_COUNT), "Which model placed each product, and "
+                       "why: number in mart.explanation", minimum=0)  # fmt: skip
+_OFFER_SEGMENT = Column("segment", _COUNT, "Segment that the scenario goes by; null: none",
+                        nullable=True)  # fmt: skip
 
 MART_TABLES: Final[dict[str, Table]] = {
     table.name: table
@@ -333,12 +360,11 @@ MART_TABLES: Final[dict[str, Table]] = {
             (
                 _BASE_DATE,
                 _CUSTOMER_ID,
-                Column("scenario", _STRING, "up_sell.<family> or cross_sell.<family>",
-                       codes=SCENARIOS),
-                Column("product_codes", pa.list_(_STRING), "Products, best first"),
+                _SCENARIO,
+                _PRODUCT_CODES,
                 Column("scores", pa.list_(pa.float32()), "The model's score of each"),
-                Column("explanations", pa.list_(_COUNT), "Which model placed each product, and "
-                       "why: number in mart.explanation", minimum=0),
+                _EXPLANATIONS,
+                _OFFER_SEGMENT,
             ),
         ),
         Table(
@@ -348,8 +374,73 @@ MART_TABLES: Final[dict[str, Table]] = {
             (
                 _BASE_DATE,
                 Column("explanation", _COUNT, "Number, as recommendation_list has it", minimum=0),
-                Column("model", _STRING, "Model that placed the product"),
+                Column("model", _STRING, "Model that placed the product; .global: without the "
+                       "segment, which is too small for a model of its own"),
                 Column("reason", _STRING, "Why the product is offered"),
+                Column("reason_ko", _STRING, "The same in Korean"),
+                Column("second_reason", _STRING, "Another reason; null: none", nullable=True),
+                Column("second_reason_ko", _STRING, "The same in Korean", nullable=True),
+            ),
+        ),
+        Table(
+            "control_offer",
+            "What customers of the control group would have been offered, and never are, one row "
+            "a base date, customer and scenario",
+            ("base_date", "customer_id", "scenario"),
+            (_BASE_DATE, _CUSTOMER_ID, _SCENARIO, _PRODUCT_CODES, _EXPLANATIONS, _OFFER_SEGMENT),
+        ),
+        Table(
+            "offer_customer",
+            "What the hard rules know of a customer, one row a base date and customer",
+            ("base_date", "customer_id"),
+            (
+                _BASE_DATE,
+                _CUSTOMER_ID,
+                Column("age", _COUNT, "Full years on the base date; null: unknown", nullable=True,
+                       minimum=0),
+                Column("customer_type", _STRING, "Kind of customer that products are made for",
+                       nullable=True),
+                Column("opted_out", _FLAG, "Wants no offers, or is not known to accept any"),
+                Column("control_group", _FLAG, "Kept out of offers, so that lift can be measured"),
+                Column("bought", pa.list_(_STRING),
+                       "Products ever bought, which are not offered again"),
+            ),
+        ),
+        Table(
+            "offer_exclusion",
+            "What hard rules kept from customers, one row a base date, scenario and rule",
+            ("base_date", "scenario", "rule"),
+            (
+                _BASE_DATE,
+                _SCENARIO,
+                Column("rule", _STRING, "Rule; of several the first in the order of "
+                       f"{', '.join(EXCLUSIONS)}", codes=EXCLUSIONS),
+                Column("customers", _WON, "Customers from whom something was kept", minimum=0),
+                Column("products", _WON, "Pairs of customer and product kept apart", minimum=0),
+            ),
+        ),
+        Table(
+            "offer_outcome",
+            "What became of the offers of an earlier week, one row a base date, scenario, rank, "
+            "model and segment",
+            ("base_date", "scenario", "rank", "model", "segment"),
+            (
+                _BASE_DATE,
+                _SCENARIO,
+                Column("rank", _COUNT, "Place of the offer, 1 is the best", minimum=1),
+                Column("model", _STRING, "Model that placed it"),
+                Column("segment", _COUNT, "Segment when it was offered; -1: none", minimum=-1),
+                Column("offered_on", _DATE, "Base date of the offers"),
+                Column("offers", _WON, "Products offered", minimum=0),
+                Column("acquisitions", _WON, "Of them bought by the base date", minimum=0),
+                Column("control_offers", _WON, "Products that the control group was not offered",
+                       minimum=0),
+                Column("control_acquisitions", _WON, "Of them bought all the same", minimum=0),
+                Column("conversion", _REAL, "acquisitions / offers", nullable=True, minimum=0,
+                       maximum=1),
+                Column("control_conversion", _REAL, "control_acquisitions / control_offers",
+                       nullable=True, minimum=0, maximum=1),
+                Column("lift", _REAL, "conversion - control_conversion", nullable=True),
             ),
         ),
         Table(
@@ -362,6 +453,12 @@ MART_TABLES: Final[dict[str, Table]] = {
                 Column("product_name", _STRING, "Name, as customers read it"),
                 Column("family", _STRING, "deposit, insurance, fund or card"),
                 Column("on_sale", _FLAG, "On sale on the base date"),
+                Column("sale_start", _DATE, "First day on sale"),
+                Column("sale_end", _DATE, "Last day on sale; null: on sale", nullable=True),
+                Column("min_age", _COUNT, "Youngest age sold to, years", nullable=True),
+                Column("max_age", _COUNT, "Oldest age sold to, years", nullable=True),
+                Column("customer_type", _STRING, "Kind of customer that it is sold to; null: all",
+                       nullable=True),
             ),
         ),
         Table(

@@ -292,6 +292,13 @@ class StageBusyError(PublishingError):
     retryable = True
 
 
+class ProofError(PublishingError):
+    """Offers on their way into the mart break a hard rule."""
+
+    code = "E708"
+    remedy = "Nothing was published. This is a fault in Passbook: report it with the run's log."
+
+
 # E8xx: settings and input
 
 

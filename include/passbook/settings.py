@@ -104,6 +104,16 @@ class Settings(BaseSettings):
         2000, ge=1, description="Fewer holders of a family: popularity instead of a factor model."
     )
     offers_per_scenario: int = Field(5, ge=1, le=20, description="Products offered per scenario.")
+    offer_cool_off_weeks: int = Field(
+        0, ge=0, le=26, description="Weeks before a product is offered to the same customer again."
+    )
+    offer_outcome_weeks: int = Field(
+        4, ge=1, le=52, description="Weeks after which offers are held against what was bought."
+    )
+    control_group_share: float = Field(
+        0.05, ge=0, lt=1, description="Customers kept out of offers, so that lift can be measured."
+    )
+    control_group_salt: str = Field("1", description="Another value draws another control group.")
     score_base: float = Field(600.0, description="Credit index at the base odds.")
     score_base_odds: float = Field(19.0, gt=0, description="Good:bad odds at the base index.")
     score_points_to_double: float = Field(40.0, gt=0, description="Points that double the odds.")

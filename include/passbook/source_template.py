@@ -77,6 +77,8 @@ def select_template(table: Table) -> str:
 
 def _meaning(column: Column) -> str:
     parts = [column.description, "may be null" if column.nullable else "never null"]
+    if column.optional:
+        parts.append("may be left out")
     if column.codes:
         parts.append(f"one of {' | '.join(column.codes)}")
     if column.event:

@@ -19,7 +19,7 @@ from passbook.contracts import MART_TABLES, OPS_TABLES, Table
 from passbook.errors import MartUnreachableError, MigrationError
 from passbook.mart.connection import HEAD
 
-from .weeks import BASE_DATE, explanation, offers, products, rows, segments
+from .weeks import BASE_DATE, offer_week, rows, segments
 
 TYPES = {
     pa.string(): "text",
@@ -130,9 +130,7 @@ def test_an_analyst_may_read_every_relation_of_the_mart_and_none_of_stage(
         fence = ledger.begin_stage(loader, "recommend_products", BASE_DATE, "run")
         tables = {
             "customer_segment": [segments([band])],
-            "product": [products("A")],
-            "recommendation_list": [offers(["1"], [["A"]])],
-            "explanation": [explanation()],
+            **offer_week(["1"], [["A"]]),
         }
         mart.publish(loader, fence, tables, inputs={})
     names = rows(analyst, "SELECT oid::regclass::text FROM pg_class"

@@ -18,7 +18,7 @@ from passbook.privacy.keys import KeyRing
 from passbook.privacy.pseudonyms import pseudonyms
 from passbook.privacy.sealing import Sealer
 
-from .weeks import BASE_DATE, batch, explanation, offers, products, rows, segments
+from .weeks import BASE_DATE, batch, offer_week, rows, segments
 
 pytestmark = pytest.mark.postgres
 
@@ -63,9 +63,7 @@ def publish(loader: Connection, base_date: date, version: int = 1) -> None:
     )  # fmt: skip
     tables = {
         "customer_segment": [segments([1, 2, 3], base_date)],
-        "product": [products("A", base_date=base_date)],
-        "explanation": [explanation(base_date=base_date)],
-        "recommendation_list": [offers(CUSTOMERS, [["A"]] * 3, base_date)],
+        **offer_week(CUSTOMERS, [["A"]] * 3, base_date),
         "credit_score": [scores],
         "credit_score_feature": [features],
         "credit_score_record": [records(base_date, version)],

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,14 +14,31 @@ import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from passbook import ledger, mart
-from passbook.errors import AuditError, InputError, MartBusyError, OfferError, StaleWriterError
+from passbook.errors import (
+    AuditError,
+    InputError,
+    MartBusyError,
+    OfferError,
+    ProofError,
+    StaleWriterError,
+)
 
-from .weeks import BASE_DATE, batch, explanation, offers, products, rows, segments
+from .weeks import BASE_DATE, addressees, batch, explanation, offer_week, products, rows, segments
 
 pytestmark = pytest.mark.postgres
 
 STAGE = "recommend_products"
 INPUTS = {"work.customer": "1f", "model.recommend.up_sell.deposit": "2022-12-04-abc"}
+
+
+NEXT_DAY = BASE_DATE + timedelta(days=1)
+
+
+def terms(**columns: list[Any]) -> pa.RecordBatch:
+    """Return the products A and B with some of their terms."""
+    known = {"family": ["deposit"] * 2, **columns}
+    starts = [start or date(2000, 1, 1) for start in known.pop("sale_start", [None, None])]
+    return batch("product", product_code=["A", "B"], sale_start=starts, **known)
 
 
 @pytest.fixture
@@ -31,24 +49,20 @@ def fence(loader: Connection) -> ledger.Fence:
 def test_a_week_is_published_whole(
     loader: Connection, analyst: Connection, fence: ledger.Fence
 ) -> None:
-    tables = {
-        "recommendation_list": [offers(["1", "2"], [["B", "A"], ["A"]])],
-        "explanation": [explanation()],
-        "product": [products("A", "B")],
-    }
-    listed, _, master = mart.publish(loader, fence, tables, inputs=INPUTS)
+    tables = offer_week(["1", "2"], [["B", "A"], ["A"]], sold=("A", "B"))
+    master, _, _, listed = mart.publish(loader, fence, tables, inputs=INPUTS)
     assert (listed.table, listed.base_date, listed.rows) == ("recommendation_list", BASE_DATE, 2)
     assert (master.table, master.rows) == ("product", 2)
     found = rows(
         analyst,
-        """SELECT customer_id, rank, product_code, product_name, model, reason
+        """SELECT customer_id, rank, product_code, product_name, model, reason, reasons_ko
            FROM mart.product_recommendation WHERE base_date = %s ORDER BY 1, 2""",
         BASE_DATE,
     )
     assert found == [
-        ("1", 1, "B", "우체국 B", "popularity", "인기 상품"),
-        ("1", 2, "A", "우체국 A", "popularity", "인기 상품"),
-        ("2", 1, "A", "우체국 A", "popularity", "인기 상품"),
+        ("1", 1, "B", "우체국 B", "popularity", "Popular", ["인기 상품"]),
+        ("1", 2, "A", "우체국 A", "popularity", "Popular", ["인기 상품"]),
+        ("2", 1, "A", "우체국 A", "popularity", "Popular", ["인기 상품"]),
     ]
     record = rows(
         analyst,
@@ -88,14 +102,12 @@ def test_the_hash_is_what_sql_computes_from_the_rows(
         "segment", family=["deposit"], segment=[0], name=["적립형"], customers=[7], share=[0.1],
         profile=["{}"], name_ko=["적립형"], description=["x"], description_ko=["x"],
     )  # fmt: skip
-    lists = offers(ids[:500], [["A", "B"][: n % 3] for n in range(500)], score=0.1)
+    lists = [["A", "B"][: n % 3] for n in range(500)]
     tables = {
         "customer_segment": [customers.slice(0, 9), customers.slice(9)],
         "credit_score": [scores],
         "segment": [names],
-        "product": [products("A", "B")],
-        "recommendation_list": [lists],
-        "explanation": [explanation()],
+        **offer_week(ids[:500], lists, score=0.1),
     }
     published = mart.publish(loader, fence, tables, inputs=INPUTS)
     for one in published:
@@ -157,22 +169,38 @@ def test_an_empty_table_is_published_as_such(
 
 
 @pytest.mark.parametrize(
-    ("master", "sentence"),
+    ("fault", "sentence"),
     [
-        (products("A"), "1 offered products are not on sale .* B"),
-        (products("A", "B", on_sale=False), "2 offered products are not on sale"),
+        ({"product": [products("A")]}, "1 of an unknown product"),
+        ({"product": [products("A", "B", on_sale=False)]}, "2 discontinued"),
+        ({"product": [terms(sale_start=[None, NEXT_DAY])]}, "1 not yet sold"),
+        ({"product": [terms(min_age=[None, 41])]}, "1 below the age limit"),
+        ({"product": [terms(max_age=[39, None])]}, "1 above the age limit"),
+        ({"product": [terms(customer_type=["business", None])]}, "1 not for this customer type"),
+        ({"product": [terms(family=["deposit", "fund"])]}, "1 of another family"),
+        ({"offer_customer": [addressees(["2"])]}, "2 of an unknown customer"),
+        ({"offer_customer": [addressees(["1"], bought=[["C", "A"]])]}, "1 bought before"),
+        ({"offer_customer": [addressees(["1"], opted_out=[True])]}, "2 to a customer who opted"),
+        ({"offer_customer": [addressees(["1"], control_group=[True])]}, "2 to the control group"),
+        (
+            {
+                "offer_customer": [addressees(["1"], age=[None])],
+                "product": [terms(max_age=[39, None])],
+            },
+            "1 above the age limit",
+        ),
     ],
 )
-def test_offers_of_products_not_on_sale_are_refused(
+def test_offers_that_break_a_hard_rule_are_refused_whole(
     loader: Connection,
     analyst: Connection,
     fence: ledger.Fence,
-    master: pa.RecordBatch,
+    fault: dict[str, list[pa.RecordBatch]],
     sentence: str,
 ) -> None:
     before = rows(analyst, "SELECT * FROM mart.publication ORDER BY 1, 2")
-    tables = {"recommendation_list": [offers(["1"], [["A", "B"]])], "product": [master]}
-    with pytest.raises(AuditError, match=sentence):
+    tables = {**offer_week(["1"], [["A", "B"]]), **fault}
+    with pytest.raises(ProofError, match=f"E708.*{sentence}"):
         mart.publish(loader, fence, tables, inputs=INPUTS)
     assert rows(analyst, "SELECT * FROM mart.publication ORDER BY 1, 2") == before
 
@@ -182,12 +210,8 @@ def test_offers_whose_explanation_is_not_told_are_refused(
 ) -> None:
     told = explanation()
     other = told.set_column(1, told.schema.field(1), pa.array([7], pa.int32()))
-    tables = {
-        "product": [products("A")],
-        "recommendation_list": [offers(["1"], [["A"]])],
-        "explanation": [other],
-    }
-    with pytest.raises(AuditError, match="1 explanations of offers are not told"):
+    tables = offer_week(["1"], [["A"]]) | {"explanation": [other]}
+    with pytest.raises(AuditError, match="1 explanations of recommendation_list are not told"):
         mart.publish(loader, fence, tables, inputs=INPUTS)
 
 

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 from passbook import ledger, mart
 from passbook.errors import MartBusyError, ModelError, StaleWriterError
 
-from .weeks import BASE_DATE, batch, explanation, offers, products, rows, segments
+from .weeks import BASE_DATE, batch, offer_week, rows, segments
 
 pytestmark = pytest.mark.postgres
 
@@ -138,9 +138,7 @@ def test_a_table_that_did_not_change_goes_along(
 ) -> None:
     """The products were the same for both versions; only the lists differ."""
     for version, code in (("v1", "A"), ("v2", "B")):
-        publish(loader, model, version, day, product=[products("A", "B", base_date=day)],
-                recommendation_list=[offers(["1"], [[code]], day)],
-                explanation=[explanation(base_date=day)])  # fmt: skip
+        publish(loader, model, version, day, **offer_week(["1"], [[code]], day))
     roll_back(loader, model, "v1")
     found = rows(analyst, "SELECT product_code, product_name FROM mart.product_recommendation"
                  " WHERE base_date = %s", day)  # fmt: skip
@@ -152,13 +150,10 @@ def test_tables_go_back_together_or_not_at_all(
     loader: Connection, analyst: Connection, model: str, day: date
 ) -> None:
     """One table's earlier content is no longer kept: the other one stays as well."""
-    publish(loader, model, "v1", day, product=[products("A", base_date=day)],
-            recommendation_list=[offers(["1"], [["A"]], day)],
-            explanation=[explanation(base_date=day)])  # fmt: skip
+    publish(loader, model, "v1", day, **offer_week(["1"], [["A"]], day, sold=("A",)))
     for code in "BCD":  # the products change thrice, the lists once
-        publish(loader, model, "v2", day, product=[products("A", code, "X", base_date=day)],
-                recommendation_list=[offers(["1"], [["X"]], day)],
-                explanation=[explanation(base_date=day)])  # fmt: skip
+        week = offer_week(["1"], [["X"]], day, sold=("A", code, "X"))
+        publish(loader, model, "v2", day, **week)
     assert [week.restored for week in roll_back(loader, model, "v1")] == [False]
     found = rows(analyst, "SELECT product_codes FROM mart.recommendation_list WHERE base_date = %s",
                  day)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +41,8 @@ def products(*codes: str, base_date: date = BASE_DATE, on_sale: bool = True) -> 
         product_name=[f"우체국 {code}" for code in codes],
         family=["deposit"] * count,
         on_sale=[on_sale] * count,
+        sale_start=[date(2000, 1, 1)] * count,
+        sale_end=[None if on_sale else base_date - timedelta(days=1)] * count,
     )
 
 
@@ -59,9 +61,35 @@ def offers(
     )
 
 
-def explanation(reason: str = "인기 상품", base_date: date = BASE_DATE) -> pa.RecordBatch:
+def explanation(reason: str = "Popular", base_date: date = BASE_DATE) -> pa.RecordBatch:
     """Return the explanation that all of `offers` have."""
-    return batch("explanation", base_date, explanation=[0], model=["popularity"], reason=[reason])
+    return batch("explanation", base_date, explanation=[0], model=["popularity"], reason=[reason],
+                 reason_ko=["인기 상품"])  # fmt: skip
+
+
+def offer_week(
+    customers: list[str],
+    codes: list[list[str]],
+    base_date: date = BASE_DATE,
+    score: float = 0.5,
+    sold: tuple[str, ...] = ("A", "B", "X"),
+) -> dict[str, list[pa.RecordBatch]]:
+    """Return lists with all that their proof asks for: products, customers, explanations."""
+    return {
+        "product": [products(*sold, base_date=base_date)],
+        "offer_customer": [addressees(customers, base_date)],
+        "explanation": [explanation(base_date=base_date)],
+        "recommendation_list": [offers(customers, codes, base_date, score)],
+    }  # fmt: skip
+
+
+def addressees(
+    customers: list[str], base_date: date = BASE_DATE, **known: list[Any]
+) -> pa.RecordBatch:
+    """Return ``offer_customer``; who nothing else is known of is 40 and has bought nothing."""
+    count = len(customers)
+    columns = {"age": [40] * count, "bought": [[] for _ in customers], **known}
+    return batch("offer_customer", base_date, customer_id=customers, **columns)
 
 
 def segments(bands: list[int | None], base_date: date = BASE_DATE) -> pa.RecordBatch:

@@ -29,6 +29,7 @@ PRODUCT = pa.schema(
         ("sale_end", pa.date32()),
         ("min_age", pa.int32()),
         ("max_age", pa.int32()),
+        ("customer_type", pa.string()),
     ]
 )
 

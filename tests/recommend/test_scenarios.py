@@ -3,7 +3,13 @@ from __future__ import annotations
 from datetime import date
 
 from passbook.recommend.interactions import interactions_as_of
-from passbook.recommend.scenarios import Population, Scenario, offered_scenarios, population
+from passbook.recommend.scenarios import (
+    NEW_CUSTOMER,
+    Population,
+    Scenario,
+    offered_scenarios,
+    population,
+)
 
 from .small_banks import products, purchases
 
@@ -47,10 +53,22 @@ def test_cross_sell_targets_holders_of_another_family_who_lack_this_one() -> Non
 
 
 def test_scenarios_follow_the_families() -> None:
-    assert [s.name for s in offered_scenarios(["insurance"])] == ["up_sell.insurance"]
+    assert [s.name for s in offered_scenarios(["insurance"])] == [
+        "up_sell.insurance",
+        "new_customer",
+    ]
     assert [s.name for s in offered_scenarios(["insurance", "deposit"])] == [
         "up_sell.deposit",
         "up_sell.insurance",
         "cross_sell.deposit",
         "cross_sell.insurance",
+        "new_customer",
     ]
+
+
+def test_new_customers_are_learnt_from_everybody_and_hold_nothing() -> None:
+    part, learners, targets = _population(NEW_CUSTOMER)
+    assert targets == ["nobody"]
+    assert learners == ["both", "deposit_only", "insured", "left"]
+    assert not part.catalogue.any()
+    assert part.offered.all()

@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

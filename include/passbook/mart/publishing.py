@@ -1,9 +1,10 @@
 """Write, audit, publish: a week's tables appear in the mart together, or not at all.
 
 Everything happens in one transaction: COPY into a table in ``stage`` that no reader sees, the
-audit, then the swap of the base date's partitions and the ledger's rows. A writer that dies leaves
-nothing behind, because Postgres rolls back what it had begun. The locks that readers feel are
-taken at the very end and only for the moment of the swap.
+audit, the proof that no offer breaks a hard rule, then the swap of the base date's partitions and
+the ledger's rows. A writer that dies leaves nothing behind, because Postgres rolls back what it had
+begun. The locks that readers feel are taken at the very end and only for the moment of the swap:
+what was proved on the staged partition is what the swap shows.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from passbook.contracts import MART_TABLES, Table
 from passbook.errors import AuditError, InputError
+from passbook.mart import proof
 from passbook.mart.audit import KeyOrder, audit_batch
 from passbook.mart.code_version import code_version
 from passbook.mart.connection import transaction
@@ -40,9 +42,6 @@ log = logging.getLogger(__name__)
 
 Check = Callable[[str, pa.RecordBatch], None]
 """Takes a table's name and a block of it; raises an error of its own to refuse it."""
-
-
-_MENTIONS = frozenset({"product_codes", "explanations"})
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def publish(
     fence : Fence
     tables : Mapping[str, iterable of pyarrow.RecordBatch]
         By name in ``contracts.MART_TABLES``; columns in contract order, rows sorted by key.
-        Consumed one table after the other, products first, block by block in another thread.
+        Consumed block by block in another thread, one table after the other in this order.
     inputs : Mapping[str, str]
         Fingerprints of everything that the tables were computed from.
     check : callable, optional
@@ -90,6 +89,8 @@ def publish(
     ------
     AuditError
         E702.
+    ProofError
+        E708 when offers break a hard rule.
     StaleWriterError
         E703 when a newer run has begun this stage and base date.
     MartBusyError
@@ -104,12 +105,12 @@ def publish(
     fence_values = (fence.stage, fence.base_date, fence.token)
     with transaction(connection) as cursor:
         cursor.execute("SELECT ops.check_fence(%s, %s, %s)", fence_values)
-    # Products first: offers are audited against them.
-    order = sorted(tables, key=lambda name: name != "product")
     with transaction(connection) as cursor:
-        done = {name: _stage(cursor, fence, name, tables[name], check) for name in order}
-        if "recommendation_list" in done:
-            _audit_offers(cursor, fence.base_date, done)
+        done = {name: _stage(cursor, fence, name, tables[name], check) for name in tables}
+        if proof.PROVED in done:
+            partitions = {name: staged.partition for name, staged in done.items()}
+            proof.prove_offers(cursor, fence.base_date, partitions)
+            _audit_explanations(cursor, fence.base_date, done)
         _swap(cursor, fence, done, inputs, lock_timeout_seconds)
     for staged in done.values():
         log.info("Published %s: %s rows, sha256 %s", staged.name, staged.rows, staged.sha256)
@@ -125,8 +126,8 @@ class _Staged:
     partition: str
     rows: int = 0
     sha256: str = ""
-    mentioned: dict[str, pa.Array] = field(default_factory=dict)
-    """By list column: the different values in it, which other tables have to know."""
+    explanations: pa.Array | None = None
+    """The different explanations that its rows name."""
 
 
 def _stage(
@@ -169,11 +170,8 @@ def _audited(
         staged.rows += block.num_rows
         if check is not None:
             check(contract.name, block)
-        for name in _MENTIONS.intersection(contract.column_names):
-            values = pc.unique(block[name].flatten())
-            if name in staged.mentioned:
-                values = pc.unique(pa.concat_arrays([staged.mentioned[name], values]))
-            staged.mentioned[name] = values
+        if "explanations" in contract.column_names:
+            staged.explanations = _with(staged.explanations, block["explanations"].flatten())
         yield columns[1:]  # the stage table knows its base date
     staged.sha256 = content.hexdigest()
 
@@ -204,39 +202,25 @@ def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.concat_batches(batches) if len(batches) > 1 else batches[0]
 
 
-def _audit_offers(cursor: Cursor, base_date: date, staged: Mapping[str, _Staged]) -> None:
-    """Refuse offers of products not on sale, and explanations that nobody could read."""
-    mentioned = staged["recommendation_list"].mentioned
-    if not mentioned:
-        return
-    products = _source("product", staged)
-    query = sql.SQL("SELECT product_code FROM {} WHERE base_date = %s AND on_sale").format(products)
-    bad = _not_among(cursor, query, base_date, mentioned["product_codes"])
-    if bad:
-        names = ", ".join(sorted(bad)[:10])
-        raise AuditError(
-            f"{len(bad)} offered products are not on sale on {base_date} in mart.product: {names}."
-        )
-    told = _source("explanation", staged)
-    query = sql.SQL("SELECT explanation FROM {} WHERE base_date = %s").format(told)
-    untold = _not_among(cursor, query, base_date, mentioned["explanations"])
-    if untold:
-        raise AuditError(f"{len(untold)} explanations of offers are not told in mart.explanation.")
+def _with(known: pa.Array | None, more: pa.Array) -> pa.Array:
+    """Return the different values of both."""
+    values = pc.unique(more)
+    return values if known is None else pc.unique(pa.concat_arrays([known, values]))
 
 
-def _source(table: str, staged: Mapping[str, _Staged]) -> sql.Identifier:
-    """Return the table as it will be when this is published."""
-    if table in staged:
-        return sql.Identifier("stage", staged[table].partition)
-    return sql.Identifier("mart", table)
-
-
-def _not_among(cursor: Cursor, query: sql.Composed, base_date: date, values: pa.Array) -> list[Any]:
-    """Return the values that the query does not find."""
+def _audit_explanations(cursor: Cursor, base_date: date, staged: Mapping[str, _Staged]) -> None:
+    """Refuse explanations of offers that nobody could read."""
+    name = sql.Identifier("mart", "explanation")
+    if "explanation" in staged:
+        name = sql.Identifier("stage", staged["explanation"].partition)
+    query = sql.SQL("SELECT explanation FROM {} WHERE base_date = %s").format(name)
     cursor.execute(query, (base_date,))
-    known = pa.array([value for (value,) in cursor.fetchall()], values.type)
-    found: list[Any] = values.filter(pc.invert(pc.is_in(values, value_set=known))).to_pylist()
-    return found
+    told = pa.array([number for (number,) in cursor.fetchall()], pa.int32())
+    for table in staged.values():
+        if table.explanations is not None:
+            untold = pc.sum(pc.invert(pc.is_in(table.explanations, value_set=told))).as_py()
+            if untold:
+                raise AuditError(f"{untold} explanations of {table.name} are not told.")
 
 
 def _swap(

@@ -126,7 +126,7 @@ def _value_rules(column: Column, base_date: str, empty_columns: Collection[str])
         rules.append(row_rule(column.name, "maximum", f"{name} > {_number(column.maximum)}"))
     if pa.types.is_floating(column.type):
         rules.append(row_rule(column.name, "finite", f"NOT ({finite(name)})"))
-    if column.nullable and column.name not in empty_columns:
+    if column.nullable and not column.optional and column.name not in empty_columns:
         empty = f"CASE WHEN COUNT({name}) = 0 THEN COUNT(*) ELSE 0 END"
         rules.append(Rule(column.name, "not_all_null", empty, "warn"))
     return rules

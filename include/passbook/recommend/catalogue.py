@@ -31,6 +31,8 @@ class Catalogue:
         Days since 1970-01-01, both on sale; `STILL_HELD` for a product without an end.
     min_age, max_age : int32 array of shape (products,)
         -1 and `OLDEST` + 1 where there is no limit.
+    customer_type : list of str or None
+        Kind of customer that it is sold to; None: to all.
     """
 
     codes: pa.Array
@@ -40,6 +42,12 @@ class Catalogue:
     sale_end: Ints
     min_age: Ints
     max_age: Ints
+    customer_type: list[str | None]
+
+    @property
+    def customer_types(self) -> list[str]:
+        """Kinds of customers that some product is made for, ascending."""
+        return sorted({kind for kind in self.customer_type if kind is not None})
 
     def of_family(self, family: str) -> Flags:
         """Return which products are of a family."""
@@ -85,6 +93,9 @@ def catalogue(product: pa.Table) -> Catalogue:
         _ints(table, "sale_end", STILL_HELD),
         _ints(table, "min_age", -1),
         _ints(table, "max_age", OLDEST + 1),
+        table.column("customer_type").to_pylist()
+        if "customer_type" in table.column_names
+        else [None] * len(codes),
     )
 
 

@@ -63,3 +63,15 @@ def acquisitions_between(purchases: Purchases, window: HoldoutWindow) -> Acquisi
     inside = first & (purchases.opened >= start) & (purchases.opened <= end)
     return Acquisitions(purchases.customer[inside], purchases.item[inside],
                         purchases.opened[inside])  # fmt: skip
+
+
+def first_purchases(holdout: Holdout) -> tuple[npt.NDArray[np.bool_], Acquisitions]:
+    """Return who had bought nothing by the end of training, and what they then bought first.
+
+    First is what was bought on the first day of buying anything.
+    """
+    new = np.diff(holdout.train.indptr) == 0
+    test = holdout.test
+    first = np.full(len(new), np.iinfo(np.int32).max, dtype=np.int32)
+    np.minimum.at(first, test.customer, test.day)
+    return new, test.select(test.day == first[test.customer])

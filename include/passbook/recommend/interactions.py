@@ -79,6 +79,15 @@ class Interactions:
         last = np.where(kept.last_day <= number, kept.last_day, kept.first_day)
         return replace(kept, last_day=last, as_of=day)
 
+    def first_purchases(self) -> Interactions:
+        """Return what each customer bought on the first day of buying anything."""
+        some = np.flatnonzero(np.diff(self.indptr))
+        if not len(some):
+            return self
+        first = np.zeros(self.shape[0], dtype=np.int32)
+        first[some] = np.minimum.reduceat(self.first_day, self.indptr[some])
+        return self.entries(self.first_day == first[self.rows])
+
     def customers_who_hold(self, products: Flags) -> Flags:
         """Return which customers hold any of `products` as of the day."""
         return self._any(products[self.items] & self.held)

@@ -104,7 +104,7 @@ def _acquirers(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Ints]:
     """Return known customers who acquired, and who acquired what."""
     baskets = training.train
-    known = np.diff(before.indptr) > 0
+    known = (np.diff(before.indptr) == 0) == training.of_newcomers
     if training.first_of_family:
         known &= ~before.customers_who_bought(training.offered)
     row = baskets.rows

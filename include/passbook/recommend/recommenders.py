@@ -36,6 +36,8 @@ class Training:
     als : AlsParameters
     random_state : int
     memory_limit_gb : float
+    of_newcomers : bool
+        Whether targets have no basket: `train` then has everybody's first purchases only.
     """
 
     train: Interactions
@@ -49,6 +51,7 @@ class Training:
     als: AlsParameters
     random_state: int
     memory_limit_gb: float
+    of_newcomers: bool = False
 
 
 def _als(training: Training) -> BasketModel:
@@ -73,6 +76,9 @@ POPULARITIES: Final[Mapping[str, Callable[[Training], BasketModel]]] = {
 }
 """Recommenders that need no basket; the only ones of a family that is too small to learn."""
 
+PER_SEGMENT: Final = ("popularity_by_segment", "als_by_segment")
+"""Recommenders with a model a segment; one that is too small borrows the model of all."""
+
 RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel | Ranker]]] = {
     **POPULARITIES,
     "association_rules": lambda training: association_rules(training.train),
@@ -83,3 +89,9 @@ RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel | Ranker]]] = 
     "als_by_segment": _als_by_segment,
     "ranker": fit_ranker,
 }
+
+NEWCOMER_RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel | Ranker]]] = {
+    **POPULARITIES,
+    "ranker": fit_ranker,
+}
+"""Recommenders that can tell customers without a basket apart."""

@@ -10,17 +10,23 @@ from datetime import date
 import numpy as np
 
 from passbook.base_date import HoldoutWindow, holdout_window
+from passbook.contracts import FAMILIES
 from passbook.errors import NoAcquisitionsError
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.catalogue import Catalogue
 from passbook.recommend.comparison import BASELINE, Standing, compare
 from passbook.recommend.evaluation import test_set
 from passbook.recommend.grid import Grid, Trial, search
-from passbook.recommend.holdout import split
+from passbook.recommend.holdout import first_purchases, split
 from passbook.recommend.interactions import Flags, Interactions, interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.purchases import Ints, Purchases
-from passbook.recommend.recommenders import POPULARITIES, RECOMMENDERS, Training
+from passbook.recommend.recommenders import (
+    NEWCOMER_RECOMMENDERS,
+    POPULARITIES,
+    RECOMMENDERS,
+    Training,
+)
 from passbook.recommend.scenarios import Scenario, population
 
 log = logging.getLogger(__name__)
@@ -86,7 +92,8 @@ def train_scenario(
     purchases : Purchases
         Of all families that the bank offers.
     segments : Mapping[str, pair of int32 array of shape (customers,)]
-        By family: the segments that the holdout may know, and those of the base date.
+        By family, and for ``new_customer``: the segments that the holdout may know, and those of
+        the base date.
     profile : int32 array of shape (customers, traits)
         Codes of traits that do not change with purchases, such as sex.
 
@@ -95,33 +102,41 @@ def train_scenario(
     NoAcquisitionsError
         E401 when the family is large enough to learn, but the holdout has no acquisition.
     """
-    families = catalogue.families(segments)
+    families = catalogue.families([family for family in FAMILIES if family in segments])
     scope = _Scope(scenario, catalogue, families, profile, policy)
     holdout = split(purchases, holdout_window(base_date))
     part = population(scenario, holdout.train, families)
-    as_of_holdout, as_of_base_date = segments[scenario.family]
+    as_of_holdout, as_of_base_date = scenario.segments(segments)
     now = interactions_as_of(purchases, base_date)
-    holders = int(now.customers_who_hold(families[scenario.family]).sum())
+    holders = int(now.customers_who_hold(scenario.products(families)).sum())
     learns = holders >= policy.minimum_holders
+    recommenders = (
+        (NEWCOMER_RECOMMENDERS if scope.of_newcomers else RECOMMENDERS)
+        if learns
+        else (POPULARITIES)
+    )
+    targets, acquired = part.targets, holdout.test
+    if scope.of_newcomers:
+        targets, acquired = first_purchases(holdout)
     candidates = part.offered & _sold_in(catalogue, holdout.window)
     standings: list[Standing] = []
     trials: list[Trial] = []
     training = scope.training(holdout.train, as_of_holdout, AlsParameters())
     try:
         test = test_set(
-            holdout.train, holdout.test, as_of_holdout, profile,
-            targets=part.targets, candidates=candidates, catalogue=part.catalogue,
+            holdout.train, acquired, as_of_holdout, profile,
+            targets=targets, candidates=candidates, catalogue=part.catalogue,
         )  # fmt: skip
     except NoAcquisitionsError:
         if learns:
             raise
         log.info("%s: no acquisition on the holdout, popularity is offered", scenario.name)
     else:
-        if learns:
+        if "als" in recommenders:
             trials = search(training.train, test, policy.grid, policy.random_state,
                             policy.memory_limit_gb)  # fmt: skip
             training = scope.training(holdout.train, as_of_holdout, trials[0].parameters)
-        standings = compare(RECOMMENDERS if learns else POPULARITIES, training, test)
+        standings = compare(recommenders, training, test)
     champion = next((s.recommender for s in standings if s.champion), BASELINE)
     final = scope.training(now, as_of_base_date, training.als)
     model = RecommendModel(
@@ -130,7 +145,7 @@ def train_scenario(
         RECOMMENDERS[champion](final),
         POPULARITIES[BASELINE](final),
     )
-    return TrainedScenario(model, training.als if learns else None, standings, trials)
+    return TrainedScenario(model, training.als if trials else None, standings, trials)
 
 
 @dataclass(frozen=True)
@@ -143,14 +158,20 @@ class _Scope:
     profile: Ints
     policy: Policy
 
+    @property
+    def of_newcomers(self) -> bool:
+        """Whether customers without a basket are learnt for."""
+        return self.scenario.kind == "new_customer"
+
     def training(
         self, interactions: Interactions, segment: Ints, parameters: AlsParameters
     ) -> Training:
         """Return the scenario's learners with what may be learnt from them."""
         part = population(self.scenario, interactions, self.families)
         rows = np.flatnonzero(part.learners)
+        learnt = interactions.take(rows)
         return Training(
-            interactions.take(rows).only(part.catalogue),
+            learnt.first_purchases() if self.of_newcomers else learnt.only(part.catalogue),
             segment[rows],
             self.profile[rows],
             part.offered,
@@ -161,6 +182,7 @@ class _Scope:
             parameters,
             self.policy.random_state,
             self.policy.memory_limit_gb,
+            self.of_newcomers,
         )
 
 

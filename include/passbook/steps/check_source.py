@@ -51,7 +51,7 @@ class TableCheck:
 
 def select_faults(found: pa.Schema, table: Table) -> list[str]:
     """Return how a SELECT's columns differ from the contract: names, order, types."""
-    wanted = list(table.column_names)
+    wanted = [c.name for c in table.columns if c.name in found.names or not c.optional]
     faults = [f"{table.name}.{name} is missing" for name in wanted if name not in found.names]
     faults += [f"{table.name}.{name} is not in the contract"
                for name in found.names if name not in wanted]  # fmt: skip
@@ -66,6 +66,19 @@ def select_faults(found: pa.Schema, table: Table) -> list[str]:
                     f"the contract says {hive_type(column.type)}"
                 )
     return faults
+
+
+def completed(select: str, found: pa.Schema, table: Table) -> str:
+    """Return the SELECT with the optional columns that it lacks, null in every row."""
+    if all(name in found.names for name in table.column_names):
+        return select
+    columns = ",\n    ".join(
+        f"s.`{c.name}`"
+        if c.name in found.names
+        else f"CAST(NULL AS {hive_type(c.type)}) AS `{c.name}`"
+        for c in table.columns
+    )
+    return f"SELECT\n    {columns}\nFROM (\n{select}\n) s"
 
 
 def check_source(
@@ -83,7 +96,7 @@ def check_source(
         except HiveStatementError as error:
             described[table] = error.detail
     sound = {
-        table: select
+        table: completed(select, schema, WORK_TABLES[table])
         for table, select in selects.items()
         if isinstance(schema := described[table], pa.Schema)
         and not select_faults(schema, WORK_TABLES[table])
@@ -150,7 +163,7 @@ def _columns(
         ColumnCheck(
             c.name,
             hive_type(c.type),
-            hive_type(schema.field(c.name).type),
+            hive_type(schema.field(c.name).type) if c.name in schema.names else "absent",
             statistics[f"{c.name}__nulls"],
             statistics[f"{c.name}__distinct"],
             statistics[f"{c.name}__min"] or "",

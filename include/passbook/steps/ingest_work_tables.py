@@ -8,9 +8,10 @@ stages from reading them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from passbook.errors import ContractError
 from passbook.quality.fingerprint import fingerprint
 from passbook.quality.text import text_faults
 from passbook.source_template import HIVE_TYPES
-from passbook.steps.check_source import select_faults
+from passbook.steps.check_source import completed, select_faults
 from passbook.steps.check_work_tables import (
     STAGE,
     apply_overrides,
@@ -90,10 +91,10 @@ def work(stage: Stage) -> dict[str, Any]:
     from passbook import ledger  # noqa: PLC0415
 
     week = stage.week
-    check_selects(week)
+    columns = check_selects(week)
     partitions = [Partition(table, week.base_date) for table in week.source.tables]
     partitions += missing_observations(stage)
-    built = build(week, partitions)
+    built = build(week, partitions, columns)
     ledger.append(stage.mart, stage.fence, "work_table", built_rows(week.base_date, built))
     history = read_history(stage)
     checked = check(week, history)
@@ -109,23 +110,31 @@ def work(stage: Stage) -> dict[str, Any]:
     }
 
 
-def check_selects(week: Week) -> None:
+def check_selects(week: Week) -> dict[str, pa.Schema]:
     """Compare every SELECT's columns with the contract before anything is written.
+
+    Returns
+    -------
+    dict of str to pyarrow.Schema
+        The columns of each table's SELECT.
 
     Raises
     ------
     ContractError
         E103 with all faults of all tables at once.
     """
+    columns = {
+        table: week.hive.describe(_select(week, table, week.base_date))
+        for table in week.source.tables
+    }
     faults = [
         fault
-        for table in week.source.tables
-        for fault in select_faults(
-            week.hive.describe(_select(week, table, week.base_date)), WORK_TABLES[table]
-        )
+        for table, found in columns.items()
+        for fault in select_faults(found, WORK_TABLES[table])
     ]
     if faults:
         raise ContractError(f"{'; '.join(faults)}.")
+    return columns
 
 
 def _select(week: Week, table: str, at: date) -> str:
@@ -155,8 +164,16 @@ def missing_observations(stage: Stage) -> list[Partition]:
     return missing
 
 
-def build(week: Week, partitions: Sequence[Partition]) -> list[Built]:
-    """Create the tables and overwrite the partitions, several at once, in dependency order."""
+def build(
+    week: Week, partitions: Sequence[Partition], columns: Mapping[str, pa.Schema]
+) -> list[Built]:
+    """Create the tables and overwrite the partitions, several at once, in dependency order.
+
+    Parameters
+    ----------
+    columns : Mapping[str, pyarrow.Schema]
+        Columns of each table's SELECT, which may lack optional ones of the contract.
+    """
     database = week.settings.work_database
     week.hive.execute(f"CREATE DATABASE IF NOT EXISTS {database}")
     present = week.hive.tables(database)
@@ -165,7 +182,7 @@ def build(week: Week, partitions: Sequence[Partition]) -> list[Built]:
             week.hive.execute(create_table(WORK_TABLES[table], database))
     done: dict[Partition, Built] = {}
     for wave in waves(week, partitions):
-        made = concurrently(week, wave, _build_one)
+        made = concurrently(week, wave, partial(_build_one, columns=columns))
         done.update(zip(wave, made, strict=True))
     return [done[partition] for partition in partitions]
 
@@ -223,10 +240,13 @@ def insert_statement(table: Table, database: str, at: date, select: str) -> str:
     )
 
 
-def _build_one(week: Week, hive: Hive, partition: Partition) -> Built:
+def _build_one(
+    week: Week, hive: Hive, partition: Partition, *, columns: Mapping[str, pa.Schema]
+) -> Built:
     table, database = WORK_TABLES[partition.table], week.settings.work_database
     start = monotonic()
     select = _select(week, partition.table, partition.at)
+    select = completed(select, columns[table.name], table)
     hive.execute(insert_statement(table, database, partition.at, select))
     seconds = monotonic() - start
     dataset, size = hive.open_files(database, table.name, partition.at)

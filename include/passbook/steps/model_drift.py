@@ -113,7 +113,7 @@ def features_of(week: Week, model: str, *, at: date | None = None) -> Iterator[p
     elif domain == "credit":
         yield score_credit.read_features(then).drop_columns("customer_id")
     else:
-        holdings = week.table(f"{rest.rpartition('.')[2]}_holding", ["product_code", "opened_on"])
+        holdings = week.holdings(rest, ["product_code", "opened_on"])
         if at is None:
             yield holdings.select(["product_code"])
         yield _acquired(holdings, then.base_date)

@@ -52,11 +52,11 @@ def measure_output(
     Returns
     -------
     FeatureDrift or None
-        None when there are no two published weeks to compare.
+        None when there are no two published weeks to compare, and for offers that rest.
     """
     before = base_date - timedelta(weeks=1)
-    if before <= since:
-        return None
+    if before <= since or (model.startswith("recommend.") and settings.offer_cool_off_weeks):
+        return None  # what rests this week is meant to differ from what was offered last week
     old, new = (count_outputs(connection, model, day) for day in (since, before))
     if not old or not new:
         return None

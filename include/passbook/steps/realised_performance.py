@@ -41,11 +41,10 @@ def _offers_taken(stage: Stage, model: str, champion: Artifact) -> list[FeatureD
     scenario = model.removeprefix("recommend.")
     offered_on = stage.base_date - timedelta(weeks=OFFER_WEEKS)
     reference = champion.manifest["metrics"].get(HIT_RATE)
-    if reference is None or offered_on < champion.base_date:
+    rests = stage.settings.offer_cool_off_weeks > 0  # then the best offers are not made each week
+    if reference is None or offered_on < champion.base_date or rests:
         return []
-    holdings = stage.week.table(
-        f"{scenario.rpartition('.')[2]}_holding", ["customer_id", "product_code", "opened_on"]
-    )
+    holdings = stage.week.holdings(scenario, ["customer_id", "product_code", "opened_on"])
     buyers, hits = count_offer_hits(
         stage.mart,
         offered_on,

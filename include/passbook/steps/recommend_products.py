@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +12,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passbook.contracts import FAMILIES, MART_TABLES, OCCUPATION_GROUPS, OPS_TABLES
+from passbook.contracts import FAMILIES, OCCUPATION_GROUPS, OPS_TABLES
 from passbook.errors import NoAcquisitionsError, NoChampionError
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, age_classes, catalogue
 from passbook.recommend.comparison import Standing
+from passbook.recommend.control_group import in_control_group
+from passbook.recommend.eligibility import RecentOffers, rule_classes
 from passbook.recommend.grid import Grid
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
-from passbook.recommend.offers import Audience, explanations_of, offer_batches
+from passbook.recommend.offers import Audience, explanations_of
 from passbook.recommend.purchases import Ints, Purchases, from_holdings
-from passbook.recommend.scenarios import Scenario, offered_scenarios
+from passbook.recommend.scenarios import NEW_CUSTOMER, Scenario, offered_scenarios
 from passbook.recommend.training import Policy, TrainedScenario, train_scenario
 from passbook.steps.challenger import Challenger
 from passbook.steps.model_files import read_model
+from passbook.steps.offer_tables import (
+    CUSTOMER_COLUMNS,
+    OfferTables,
+    People,
+    offer_customer_batches,
+    product_batch,
+)
+from passbook.steps.past_offers import read_past_offers
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -74,8 +84,10 @@ def train(
     customers = people.column("customer_id").combine_chunks()
     profile = _profile(people, week)
     purchases = _purchases(week, customers, products)
-    now = _segments(segments, customers, week)
-    known = now if holdout_segments is None else _segments(holdout_segments, customers, week)
+    now = _segments(segments, customers, week, profile)
+    known = (
+        now if holdout_segments is None else _segments(holdout_segments, customers, week, profile)
+    )
     by_family = {family: (known[family], now[family]) for family in now}
     policy = policy_of(week.settings)
     challengers = []
@@ -117,12 +129,16 @@ def _without_search(policy: Policy, als: AlsParameters | None) -> Policy:
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    """Make the week's offers and publish ``mart.recommendation_list`` and ``mart.product``.
+    """Make the week's offers under hard rules, prove them, and publish them with their reasons.
 
     Raises
     ------
     NoChampionError
         E601 when no scenario has a model in force.
+    NoEligibleProductError
+        E402 when no scenario has a product on sale.
+    ProofError
+        E708 when an offer breaks a hard rule; nothing is published.
     """
     week = stage.week
     scenarios = offered_scenarios(families(week))
@@ -131,20 +147,23 @@ def work(stage: Stage) -> dict[str, Any]:
     if not artifacts:
         raise NoChampionError("No scenario has a recommender in force.")
     models = {s: read_model(RecommendModel.from_files, a) for s, a in artifacts.items()}
-    products = catalogue(week.table("product"))
-    audience, strangers = _audience(stage, products)
-    explanations = explanations_of(models, products)
-    batches = offer_batches(
-        models, audience, products, families(week), explanations,
-        k=week.settings.offers_per_scenario, block_rows=week.settings.block_rows,
-    )  # fmt: skip
+    product = week.table("product")
+    products = catalogue(product)
+    people = _people(stage, products)
+    past = read_past_offers(stage, people.interactions)
+    audience = _audience(stage, people, products, past.recent)
+    tables = OfferTables(audience, products, week.settings, explanations_of(models, products))
     published = stage.publish(
         {
-            "product": _product_batches(products, week),
-            "recommendation_list": batches,
-            "explanation": explanations.batches(week.base_date),
+            "product": [product_batch(product, products, week.base_date)],
+            "offer_customer": offer_customer_batches(people, audience, week.settings.block_rows),
+            "recommendation_list": tables.lists(models, families(week)),
+            "control_offer": tables.control(),
+            "explanation": tables.explanations.batches(week.base_date),
+            "offer_exclusion": tables.exclusions(),
+            "offer_outcome": past.outcomes,
         },
-        inputs=_inputs(week, artifacts),
+        inputs={**_inputs(week, artifacts), **past.fingerprints},
     )
     lists = next(p for p in published if p.table == "recommendation_list")
     return {
@@ -153,7 +172,8 @@ def work(stage: Stage) -> dict[str, Any]:
         "sha256": lists.sha256,
         "scenarios": len(models),
         "without_model": len(scenarios) - len(models),
-        "purchases_of_unknown_customers": strangers,
+        "purchases_of_unknown_customers": people.strangers,
+        "excluded_products": tables.tally.products,
     }
 
 
@@ -188,8 +208,10 @@ def _purchases(week: Week, customers: pa.Array, products: Catalogue) -> Purchase
     return purchases
 
 
-def _segments(segments: pa.Table | None, customers: pa.Array, week: Week) -> dict[str, Ints]:
-    """Return each family's segment of every customer."""
+def _segments(
+    segments: pa.Table | None, customers: pa.Array, week: Week, profile: Ints
+) -> dict[str, Ints]:
+    """Return each family's segment of every customer, and the one that newcomers have."""
     nobody = np.full(len(customers), NO_SEGMENT, dtype=np.int32)
     found = {}
     place = None
@@ -202,21 +224,36 @@ def _segments(segments: pa.Table | None, customers: pa.Array, week: Week) -> dic
             continue
         values = segments.column(column).combine_chunks().take(place)
         found[family] = values.fill_null(NO_SEGMENT).to_numpy(zero_copy_only=False).astype(np.int32)
-    return found
+    return found | {NEW_CUSTOMER.name: _demographic_segments(profile)}
 
 
-def _audience(stage: Stage, products: Catalogue) -> tuple[Audience, int]:
+def _demographic_segments(profile: Ints) -> Ints:
+    """Return segments of who has shown no habits yet: ten years of age, in threes by sex."""
+    age, sex = profile[:, 0], profile[:, 1]
+    return np.where(age > 0, (age - 1) // 2 * 3 + sex, NO_SEGMENT).astype(np.int32)
+
+
+def _people(stage: Stage, products: Catalogue) -> People:
     week = stage.week
-    table = _customers(week)
+    table = week.table("customer", CUSTOMER_COLUMNS).sort_by("customer_id").combine_chunks()
     customers = table.column("customer_id").combine_chunks()
     purchases = _purchases(week, customers, products)
-    audience = Audience(
-        interactions_as_of(purchases, week.base_date),
-        age_classes(table.column("birth_date"), week.base_date),
-        _segments(_assigned_segments(stage), customers, week),
-        _profile(table, week),
+    return People(table, interactions_as_of(purchases, week.base_date), purchases.strangers)
+
+
+def _audience(stage: Stage, people: People, products: Catalogue, recent: RecentOffers) -> Audience:
+    week, settings = stage.week, stage.settings
+    customers = people.interactions.customers
+    profile = _profile(people.table, week)
+    return Audience(
+        people.interactions,
+        rule_classes(products, people.age, people.column("customer_type")),
+        people.opted_out,
+        in_control_group(customers, settings.control_group_share, settings.control_group_salt),
+        recent,
+        _segments(_assigned_segments(stage), customers, week, profile),
+        profile,
     )
-    return audience, purchases.strangers
 
 
 def _assigned_segments(stage: Stage) -> pa.Table | None:
@@ -230,18 +267,6 @@ def _assigned_segments(stage: Stage) -> pa.Table | None:
         if artifact is not None:
             models[family] = read_model(SegmentModel.from_files, artifact)
     return segment_customers.assign(stage.week, models) if models else None
-
-
-def _product_batches(products: Catalogue, week: Week) -> Iterator[pa.RecordBatch]:
-    schema = MART_TABLES["product"].schema
-    columns = [
-        pa.repeat(pa.scalar(week.base_date, pa.date32()), len(products.codes)),
-        products.codes,
-        products.names,
-        pa.array(products.family),
-        pa.array(products.on_sale(week.base_date)),
-    ]
-    yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _inputs(week: Week, artifacts: Mapping[Scenario, Artifact]) -> dict[str, str]:

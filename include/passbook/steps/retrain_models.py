@@ -221,7 +221,7 @@ def offered_models(week: Week) -> dict[str, list[str]]:
             for family, features in FEATURE_SETS.items()
             if week.offers(features.profile)
         ],
-        "recommend": [f"recommend.{s.kind}.{s.family}" for s in offered_scenarios(families)],
+        "recommend": [f"recommend.{s.name}" for s in offered_scenarios(families)],
         "credit": [score_credit.STYLE_MODEL, score_credit.DEFAULT_MODEL]
         if score_credit.offered(week)
         else [],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from passbook.contracts import FAMILIES
 from passbook.errors import InputError
 from passbook.settings import Settings
 
@@ -53,6 +54,15 @@ class Week:
         return self.hive.read_table(
             self.settings.work_database, name, at or self.base_date, columns=columns
         )
+
+    def holdings(self, scenario: str, columns: Sequence[str]) -> pa.Table:
+        """Return the holdings that a scenario is about: its family's, or else everything."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        _, _, family = scenario.rpartition(".")
+        families = [family] if family in FAMILIES else FAMILIES
+        names = [f"{f}_holding" for f in families if self.offers(f"{f}_holding")]
+        return pa.concat_tables([self.table(name, columns) for name in names])
 
     def batches(
         self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None

@@ -30,12 +30,13 @@ class Line:
     weight: float
     min_age: int | None = None
     max_age: int | None = None
+    customer_type: str | None = None
 
 
 LINES: Final = (
     Line("demand_basic", DEPOSIT, "SD", "보통예금", 8, 1.0),
     Line("demand_salary", DEPOSIT, "SD", "급여우대통장", 7, 0.8, 18),
-    Line("demand_business", DEPOSIT, "SD", "사업자통장", 6, 0.4, 19),
+    Line("demand_business", DEPOSIT, "SD", "사업자통장", 6, 0.4, 19, customer_type="B"),
     Line("time_regular", DEPOSIT, "HD", "정기예금", 9, 1.0),
     Line("time_online", DEPOSIT, "HD", "인터넷정기예금", 8, 0.6),
     Line("installment_regular", DEPOSIT, "DD", "정기적금", 8, 0.8),
@@ -146,7 +147,7 @@ def product_master(shelves: dict[str, Shelf]) -> pa.Table:
     columns: dict[str, list[object]] = {
         name: []
         for name in ("prod_cd", "prod_nm", "prod_grp_cd", "prod_kind_cd", "sale_strt_dt",
-                     "sale_end_dt", "min_age", "max_age")
+                     "sale_end_dt", "min_age", "max_age", "cust_tp_cd")
     }  # fmt: skip
     for family in FAMILIES:
         shelf = shelves[family]
@@ -159,6 +160,7 @@ def product_master(shelves: dict[str, Shelf]) -> pa.Table:
         columns["sale_end_dt"] += [None if d == NEVER else d for d in shelf.sale_end.tolist()]
         columns["min_age"] += [line.min_age for line in lines]
         columns["max_age"] += [line.max_age for line in lines]
+        columns["cust_tp_cd"] += [line.customer_type for line in lines]
     types = {"sale_strt_dt": pa.date32(), "sale_end_dt": pa.date32(),
              "min_age": pa.int32(), "max_age": pa.int32()}  # fmt: skip
     return pa.table(

@@ -15,6 +15,8 @@ from passbook.demo.bank.plan import BLOCK_CUSTOMERS, Plan
 
 YEAR = 365.2425
 BANK_AGE_DAYS = int(15 * YEAR)
+REFUSING_SHARE = 0.03
+"""Of customers who want no offers."""
 
 _DECADE_SHARES = np.array([0.02, 0.06, 0.13, 0.16, 0.18, 0.18, 0.13, 0.085, 0.04, 0.015])
 _REGIONS = np.array(["11", "26", "27", "28", "29", "30", "31", "36", "41", "42", "43", "44", "45",
@@ -143,6 +145,7 @@ def customer_master(plan: Plan, population: Population) -> pa.Table:
     """Return the source table of a block's customers, with the gaps that real ones have."""
     rng = plan.stream(population.block, "gaps")
     gaps = rng.random((4, len(population)))
+    refuses = plan.stream(population.block, "consent").random(len(population))
     return pa.table(
         {
             "cust_no": population.ids,
@@ -156,5 +159,9 @@ def customer_master(plan: Plan, population: Population) -> pa.Table:
             "rgn_cd": pa.array(_REGIONS[population.region], pa.string()),
             "join_dt": pa.array(population.joined).cast(pa.date32()),
             "incm_amt": pa.array(population.income, mask=gaps[3] < 0.25),
+            "cust_tp_cd": pa.array(
+                np.where(population.occupation == OCCUPATIONS.index("12"), "B", "P"), pa.string()
+            ),
+            "mktg_rfs_yn": pa.array(np.where(refuses < REFUSING_SHARE, "Y", "N"), pa.string()),
         }
     )

@@ -31,6 +31,8 @@ known AS (
         master.ocpt_cd,
         master.rgn_cd,
         master.join_dt,
+        master.cust_tp_cd,
+        master.mktg_rfs_yn,
         year(${base_date}) - year(master.brth_dt)
         - CASE
             WHEN month(${base_date}) * 100 + day(${base_date})
@@ -81,5 +83,7 @@ SELECT
             CASE WHEN cards > 0 THEN 'C' ELSE '' END,
             CASE WHEN funds > 0 THEN 'F' ELSE '' END
         )
-    END AS holding_type
+    END AS holding_type,
+    CASE cust_tp_cd WHEN 'P' THEN 'personal' WHEN 'B' THEN 'business' END AS customer_type,
+    CASE mktg_rfs_yn WHEN 'Y' THEN true WHEN 'N' THEN false END AS marketing_opt_out
 FROM known

@@ -13,6 +13,7 @@ SELECT
     sale_strt_dt AS sale_start,
     CASE WHEN sale_end_dt <= ${base_date} THEN sale_end_dt END AS sale_end,
     min_age,
-    max_age
+    max_age,
+    CASE cust_tp_cd WHEN 'P' THEN 'personal' WHEN 'B' THEN 'business' END AS customer_type
 FROM ${bank}.product_master
 WHERE sale_strt_dt <= ${base_date}

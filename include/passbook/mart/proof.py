@@ -1,0 +1,47 @@
+"""The proof that no offer breaks a hard rule, asked of Postgres before a week becomes visible."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import files
+from typing import Final
+
+from psycopg2 import sql
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
+
+from passbook.errors import ProofError
+
+PROVED: Final = "recommendation_list"
+_READS: Final = {"lists": PROVED, "customers": "offer_customer", "products": "product"}
+_WORK_MEMORY: Final = "256MB"
+
+
+def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str]) -> None:
+    """Refuse offers that break a hard rule.
+
+    Parameters
+    ----------
+    cursor : psycopg2 cursor
+        Inside the transaction that publishes.
+    base_date : datetime.date
+    partitions : Mapping[str, str]
+        Staged partition by table; what is not published along is read from the mart.
+
+    Raises
+    ------
+    ProofError
+        E708 with the number of offers by rule.
+    """
+    tables = {
+        name: sql.Identifier("stage", partitions[table])
+        if table in partitions
+        else sql.Identifier("mart", table)
+        for name, table in _READS.items()
+    }
+    text = (files("passbook") / "sql" / "mart" / "prove_offers.sql").read_text("utf-8")
+    cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
+    cursor.execute(sql.SQL(text).format(**tables, base_date=sql.Literal(base_date)))
+    broken = [f"{offers:,} {rule}" for rule, offers in cursor.fetchall()]
+    if broken:
+        raise ProofError(f"Offers for {base_date}: {'; '.join(broken)}.")
