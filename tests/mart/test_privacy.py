@@ -63,7 +63,7 @@ def publish(loader: Connection, base_date: date, version: int = 1) -> None:
     )  # fmt: skip
     tables = {
         "customer_segment": [segments([1, 2, 3], base_date)],
-        **offer_week(CUSTOMERS, [["A"]] * 3, base_date),
+        **offer_week(CUSTOMERS, [["A"]] * 3, base_date, sold=("A",)),
         "credit_score": [scores],
         "credit_score_feature": [features],
         "credit_score_record": [records(base_date, version)],
