@@ -132,13 +132,6 @@ class Evidence:
         ]  # fmt: skip
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the features, in their order."""
-        traits = tuple(f"trait_{number}" for number in range(len(self.traits) - 1))
-        return ("followers", "cosine", "ease", "next_after", "popular", "popular_90d",
-                "popular_30d", "first_of_family", "segment", *traits, "season")  # fmt: skip
-
-    @property
     def width(self) -> int:
         """Number of features of the first stage."""
         return len(self.names)

@@ -112,7 +112,7 @@ class Ranker:
         """Return the margins of the first stage, (customers, offered)."""
         evidence, baskets = self.evidence, context.baskets
         margin = np.zeros((len(context.segment), len(evidence.columns)), dtype=np.float32)
-        self.layout.margins(context, self.month, self._table, margin)
+        self.layout.margins(context, self.month, self.rows_of_weights, margin)
         for model, name in ((evidence.followers, "followers"), (evidence.cosine, "cosine")):
             weight = self.utility.shared[evidence.names.index(name)]
             choice_kernels.add_log_sums(
@@ -122,8 +122,8 @@ class Ranker:
         return margin
 
     @cached_property
-    def _table(self) -> Floats:
-        """Everything in the first stage's margins that is a sum of rows."""
+    def rows_of_weights(self) -> Floats:
+        """Everything in the first stage's margins that is a sum of rows, (rows, offered)."""
         tables = self.evidence.tables(self.layout, self.month, self.utility.shared)
         return tables + self.utility.own
 

@@ -17,7 +17,7 @@ from passbook.recommend.basket_model import BasketModel
 from passbook.recommend.context import Context, Recommender
 from passbook.recommend.purchases import Ints
 from passbook.recommend.ranker import Ranker
-from passbook.recommend.ranker_evidence import strongest_evidence
+from passbook.recommend.ranker_evidence import KINDS, strongest_evidence
 
 REASONS: Final = 2
 NONE: Final = 0
@@ -99,12 +99,11 @@ def _of_basket_model(model: BasketModel, context: Context, offered: Ints) -> Int
 
 
 def _of_ranker(model: Ranker, context: Context, offered: Ints) -> Ints:
-    found = np.zeros((*offered.shape, REASONS), dtype=np.int32)
-    for evidence in strongest_evidence(model, context, offered, REASONS):
-        number = number_of(evidence.kind, np.maximum(evidence.product, -1))
-        found = np.where(
-            evidence.place[:, :, None] == np.arange(REASONS), number[:, :, None], found
-        )
+    kind, product = strongest_evidence(model, context, offered)
+    found = np.zeros(kind.shape, dtype=np.int32)
+    for place, name in enumerate(KINDS):
+        chosen = kind == place
+        found[chosen] = number_of(name, product[chosen])
     return found
 
 
