@@ -1,27 +1,28 @@
 """Keeps the models honest: measures drift, and trains challengers when there is a reason to.
 
 **What it does.** Compares the work tables with the distributions each champion was trained on.
-Without a champion, on drift, or when forced by the form, it searches, trains and compares
-challengers on the time-split holdout and promotes those that are better; otherwise it measures
-the champions on this week's holdout. `ops.drift`, `ops.trial`, `ops.leaderboard`,
-`ops.model_version` and `ops.promotion` keep every figure.
+Without a champion, on drift, or when forced by the form, it trains challengers and promotes what
+is better on the same holdout; else it measures the champions on it. `ops.*` keeps every figure.
 
 **When red.** The task's last log line has a code and a sentence; the old champions stay in force.
 
 | code | meaning | what to do |
 |---|---|---|
 | E705 | the ingest was rejected | mend it, then clear this task |
-| E401 | no acquisitions in the holdout month | check the holdings' dates |
-| E501 | outcomes not fit to train on | check `credit_outcome` |
+| E401, E501 | nothing to compare or train on | check the holdings' dates, `credit_outcome` |
 | E403 | a fit would not fit the memory | raise `PASSBOOK_MEMORY_LIMIT_GB` |
 | E701, E707 | Postgres unreachable, or the stage runs already | it retries |
 
 Weeks depend on their past: a backfill needs "Reprocess Behavior" other than "Missing Runs".
+With `PASSBOOK_APPROVAL_HOURS` a person answers under *Required Actions* before a promotion.
 """
+
+from functools import partial
 
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
+from passbook.steps import promotion_approval as approval
 from passbook.steps.verdict_wait import WaitForVerdict
 
 STAGE = "retrain_models"
@@ -48,8 +49,8 @@ def retrain_models() -> None:
     def measure_drift(params: dict | None = None) -> dict:
         from passbook.steps import retrain_models as step
 
-        force = bool((params or {}).get("force"))
-        return chain.run_task(STAGE, lambda s: step.measure_drift(s, force=force), concludes=False)
+        work = partial(step.measure_drift, force=bool((params or {}).get("force")))
+        return chain.run_task(STAGE, work, concludes=False)
 
     @task.branch
     def reason_to_retrain(drift: dict) -> str:
@@ -59,8 +60,8 @@ def retrain_models() -> None:
     def train_challengers(drift: dict) -> dict:
         from passbook.steps import retrain_models as step
 
-        due = tuple(drift["due"])
-        return chain.run_task(STAGE, lambda s: step.train_challengers(s, due), earlier=drift)
+        work = partial(step.train_challengers, due=drift["due"])
+        return chain.run_task(STAGE, work, earlier=drift, concludes=not approval.needed())
 
     @task(outlets=[chain.ledger_asset("leaderboard")])
     def evaluate_champions(drift: dict) -> dict:
@@ -70,7 +71,9 @@ def retrain_models() -> None:
 
     drift = measure_drift()
     in_order() >> wait >> drift
-    reason_to_retrain(drift) >> [train_challengers(drift), evaluate_champions(drift)]
+    trained = train_challengers(drift)
+    reason_to_retrain(drift) >> [trained, evaluate_champions(drift)]
+    approval.ask_if_needed(trained)
 
 
 retrain_models()

@@ -16,6 +16,7 @@ import pytest
 
 from passbook import alerts, settings
 from passbook.errors import HiveUnreachableError
+from passbook.steps.alert_notifier import AlertNotifier
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,13 @@ def test_a_failure_is_told_with_its_code(told: list[dict[str, Any]]) -> None:
     assert "한글" in told[0]["text"]
 
 
+def test_the_notifier_tells_failures_and_waiting(told: list[dict[str, Any]]) -> None:
+    AlertNotifier("failed")(context(HiveUnreachableError("한글")))
+    AlertNotifier("waiting")(context(ValueError()))
+    assert "score_credit failed" in told[0]["text"]
+    assert "score_credit waits for approval" in told[1]["text"]
+
+
 def test_what_an_unknown_exception_says_is_not_told(told: list[dict[str, Any]]) -> None:
     alerts.tell_failure(context(ValueError("customer C0000001 owes 5")))
     assert "ValueError" in told[0]["text"]
@@ -77,14 +85,25 @@ def test_drift_and_promotions_are_told_and_quiet_weeks_are_not(told: list[dict[s
     assert told == []
     alerts.tell_figures(
         "retrain_models",
-        {"base_date": "2022-12-04", "due": {"credit": "PSI 0.31"}, "promoted": {"m": "v1"}},
+        {
+            "base_date": "2022-12-04",
+            "due": {"credit": "PSI 0.31"},
+            "promoted": {"m": "v1"},
+            "refused": {"n": "roc_auc 0.4 is below 0.5."},
+        },
     )
     assert ["retrains" in told[0]["text"], "promoted" in told[1]["text"]] == [True, True]
+    assert "refused challengers" in told[2]["text"]
+    assert "roc_auc 0.4 is below 0.5" in told[2]["text"]
 
 
 def test_a_late_run_is_told(told: list[dict[str, Any]]) -> None:
     run = {"dag_id": "retrain_models", "dag_run_id": "scheduled 1"}
-    asyncio.run(alerts.tell_late(context={"dag_run": run}))
+
+    async def missed() -> None:
+        await AlertNotifier(event="late", context={"dag_run": run})  # as the triggerer does
+
+    asyncio.run(missed())
     assert "retrain_models is late" in told[0]["text"]
 
 

@@ -5,7 +5,6 @@ An alert that cannot be sent is an error in the log and never stops the work it 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import smtplib
@@ -82,7 +81,7 @@ def tell_failure(context: Any) -> None:
 
 
 def tell_figures(stage: str, figures: dict[str, Any]) -> None:
-    """Tell what a stage's figures say about drift and promotions, if anything."""
+    """Tell what a stage's figures say about drift, promotions and refusals, if anything."""
     week = f"base date {figures.get('base_date')}"
     if figures.get("due"):
         reasons = "; ".join(f"{domain}: {why}" for domain, why in figures["due"].items())
@@ -90,11 +89,20 @@ def tell_figures(stage: str, figures: dict[str, Any]) -> None:
     if figures.get("promoted"):
         models = ", ".join(f"{model} {version}" for model, version in figures["promoted"].items())
         alert(f"{stage} promoted models", f"{week}. {models}")
+    if figures.get("refused"):
+        models = "; ".join(f"{model}: {why}" for model, why in figures["refused"].items())
+        alert(f"{stage} refused challengers", f"{week}. {models}")
 
 
-async def tell_late(context: Any = None, **_more: Any) -> None:
-    """Airflow's callback when a run has missed its deadline; runs in the triggerer."""
+def tell_waiting(context: Any) -> None:
+    """Tell that a run waits for a person."""
+    instance, run = context["ti"], context["dag_run"]
+    alert(f"{instance.dag_id} waits for approval", f"{instance.task_id}, run {run.run_id}.")
+
+
+def tell_late(context: Any) -> None:
+    """Tell that a run has missed its deadline; Airflow gives the run as a dictionary."""
     run = (context or {}).get("dag_run") or {}
     dag = run.get("dag_id", "a DAG") if isinstance(run, dict) else run.dag_id
     name = run.get("dag_run_id", "") if isinstance(run, dict) else run.run_id
-    await asyncio.to_thread(alert, f"{dag} is late", f"Run {name} has not ended in time.")
+    alert(f"{dag} is late", f"Run {name} has not ended in time.")

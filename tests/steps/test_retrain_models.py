@@ -40,7 +40,8 @@ CUSTOMERS, PRODUCTS = 900, 6
 SOURCE = f"retrain_{os.getpid()}_test"
 HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
               pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
-MODELS = {"segments.insurance", "recommend.up_sell.insurance"}
+SEGMENTS = "segments.insurance"
+MODELS = {SEGMENTS, "recommend.up_sell.insurance"}
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,49 @@ def test_the_form_can_force_a_retrain(weeks: list[Week], loader: Connection) -> 
     due = retrain_models.measure_drift(stage, force=True)["due"]
     assert set(due) == {"segments", "recommend"}
     assert all(reason.startswith("forced") for reason in due.values())
+
+
+def test_a_promotion_awaits_a_persons_word(
+    ran: dict[str, Ran], weeks: list[Week], loader: Connection
+) -> None:
+    week = weeks[1]
+    settings = week.settings.model_copy(update={"approval_hours": 1.0})
+    before = ledger.champion(loader, SEGMENTS, week.base_date)
+    fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "ask")
+    stage = Stage(replace(week, settings=settings), loader, fence, settings)
+    trained = retrain_models.train_challengers(stage, ("segments",))
+    assert trained["promoted"] == {}
+    # Recommenders were learnt on the new segments, which are not in force yet.
+    assert {found["model"] for found in trained["awaiting"]} == MODELS
+    assert ledger.champion(loader, SEGMENTS, week.base_date) == before
+
+    refused = retrain_models.record_decision(
+        stage, trained, approved=False, by="op", why="명절 전에는 안 됩니다"
+    )
+    assert refused["promoted"] == {}
+    assert set(refused["kept"]) == MODELS
+    decision = ledger.model_history(loader, SEGMENTS)[-1]
+    assert not decision.promoted
+    assert "rejected by op: 명절 전에는 안 됩니다." in decision.reason
+    again = retrain_models.train_challengers(stage, ("segments",))
+    assert again["awaiting"] == []
+    assert set(again["kept"]) == MODELS
+    assert ledger.champion(loader, SEGMENTS, week.base_date) == before
+
+
+def test_a_refused_challenger_gives_the_model_a_pause(
+    ran: dict[str, Ran], weeks: list[Week], loader: Connection
+) -> None:
+    assert ran
+    week = weeks[2]
+    fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "pause")
+    found = retrain_models.measure_drift(Stage(week, loader, fence, week.settings))
+    assert found["due"] == {}
+    assert "was refused" in found["paused"][SEGMENTS]
+    eager = week.settings.model_copy(update={"retrain_pause_weeks": 0})
+    found = retrain_models.measure_drift(Stage(week, loader, fence, eager))
+    assert set(found["due"]) == {"segments"}
+    assert Path(found["report"]).read_text("utf-8").count("<svg") >= 2
 
 
 @pytest.mark.parametrize(("age", "due"), [(1, {"segments", "recommend"}), (2, set())])

@@ -25,6 +25,7 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from passbook import alerts, settings
 from passbook.base_date import BANK_TIMEZONE, base_date_of_run, schedule_moment
 from passbook.errors import PassbookError
+from passbook.steps.alert_notifier import AlertNotifier
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -58,7 +59,7 @@ def _deadline() -> DeadlineAlert | None:
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
         interval=timedelta(hours=hours),
-        callback=AsyncCallback("passbook.alerts.tell_late"),
+        callback=AsyncCallback(AlertNotifier, kwargs={"event": "late"}),
     )
 
 
@@ -72,7 +73,7 @@ DAG_ARGUMENTS: Final[dict[str, Any]] = {
     "default_args": {
         "owner": OWNER,
         "retries": RETRIES,
-        "on_failure_callback": alerts.tell_failure,
+        "on_failure_callback": AlertNotifier("failed"),
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=15),

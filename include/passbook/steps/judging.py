@@ -39,20 +39,15 @@ class Judged:
     figures: Mapping[str, float]
 
 
-def judge_all(
-    stage: Stage, challengers: Sequence[Challenger], *, needs_approval: bool
-) -> dict[str, Judged]:
+def judge_all(stage: Stage, challengers: Sequence[Challenger]) -> dict[str, Judged]:
     """Keep challengers and their trials, judge each by its model's rule, record the decision.
 
-    With `needs_approval` what the rules would promote awaits a person's word, and nothing is
-    recorded of it yet; what that person said of the same version before still holds.
+    Where the settings ask for approval, what the rules would promote awaits a person's word, and
+    nothing is recorded of it yet; what a person said of the same version before still holds.
     """
     store(stage, "trial", [challenger.trials for challenger in challengers])
     store(stage, "leaderboard", [challenger.leaderboard for challenger in challengers])
-    return {
-        challenger.model: _judge(stage, challenger, needs_approval=needs_approval)
-        for challenger in challengers
-    }
+    return {challenger.model: _judge(stage, challenger) for challenger in challengers}
 
 
 def decide_awaiting(
@@ -96,7 +91,7 @@ def metrics_of(challenger: Challenger) -> dict[str, float]:
     return metrics
 
 
-def _judge(stage: Stage, challenger: Challenger, *, needs_approval: bool) -> Judged:
+def _judge(stage: Stage, challenger: Challenger) -> Judged:
     model = challenger.model
     metrics = metrics_of(challenger)
     artifact = _keep(stage, challenger, metrics)
@@ -112,7 +107,7 @@ def _judge(stage: Stage, challenger: Challenger, *, needs_approval: bool) -> Jud
     said = ledger.persons_word(stage.mart, model, artifact.version, stage.base_date)
     if decision.promoted and said is not None:
         return _with_outcome(found, promoted=said)
-    if decision.promoted and needs_approval:
+    if decision.promoted and stage.settings.approval_hours is not None:
         log.info("%s %s awaits approval. %s", model, artifact.version, decision.reason)
         return Judged(model, artifact.version, "awaiting", decision.reason, decision.figures)
     ledger.record_promotion(

@@ -35,7 +35,7 @@ from passbook.steps import (
     score_credit,
     segment_customers,
 )
-from passbook.steps.judging import Judged, champion_row, judge_all, store
+from passbook.steps.judging import Judged, champion_row, decide_awaiting, judge_all, store
 from passbook.steps.model_files import read_model
 
 if TYPE_CHECKING:
@@ -113,24 +113,16 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
     return {**figures, "report": str(report)}
 
 
-def train_challengers(
-    stage: Stage, due: Collection[str], *, needs_approval: bool = False
-) -> dict[str, Any]:
+def train_challengers(stage: Stage, due: Collection[str]) -> dict[str, Any]:
     """Train what is due, compare with the champions, promote what is better.
 
-    New segments make the recommenders due as well, since those are learnt per segment.
-
-    Parameters
-    ----------
-    stage : Stage
-    due : collection of str
-        Domains.
-    needs_approval : bool
-        Promote nothing: what the rules would promote is ``awaiting`` a person.
+    New segments make the recommenders due as well, since those are learnt per segment. Where the
+    settings ask for a person's approval nothing is promoted: what the rules would promote is
+    ``awaiting``.
     """
     judged: dict[str, Judged] = {}
     if "segments" in due:
-        judged |= judge_all(stage, _train_segments(stage), needs_approval=needs_approval)
+        judged |= judge_all(stage, _train_segments(stage))
     new = {model: found.version for model, found in judged.items() if found.outcome != "kept"}
     segments = known_segments(stage, new)
     boards = champion_leaderboards(stage, segments)
@@ -139,11 +131,11 @@ def train_challengers(
             replace(c, champion=champion_row(boards[c.model]) if c.model in boards else None)
             for c in _train_recommenders(stage, segments)
         ]
-        judged |= judge_all(stage, trained, needs_approval=needs_approval)
+        judged |= judge_all(stage, trained)
     else:
         store(stage, "leaderboard", list(boards.values()))
     if "credit" in due:
-        judged |= judge_all(stage, _train_credit(stage), needs_approval=needs_approval)
+        judged |= judge_all(stage, _train_credit(stage))
     by_outcome = {
         outcome: {model: found for model, found in judged.items() if found.outcome == outcome}
         for outcome in ("promoted", "kept", "awaiting")
@@ -164,6 +156,21 @@ def _train_credit(stage: Stage) -> list[Challenger]:
         if (found := _readable_champion_before(stage, model)) is not None
     }
     return score_credit.train(stage.week, champions)
+
+
+def record_decision(
+    stage: Stage, trained: Mapping[str, Any], *, approved: bool, by: str, why: str
+) -> dict[str, Any]:
+    """Record a person's word on what `train_challengers` left ``awaiting``."""
+    awaiting = trained["awaiting"]
+    promoted = decide_awaiting(stage, awaiting, approved=approved, by=by, why=why)
+    refused = {} if approved else {f["model"]: f"rejected by {by}" for f in awaiting}
+    return {
+        "promoted": {**trained["promoted"], **promoted},
+        "kept": sorted({*trained["kept"], *refused}),
+        "refused": {**trained["refused"], **refused},
+        "awaiting": [],
+    }
 
 
 def evaluate_champions(stage: Stage) -> dict[str, Any]:
