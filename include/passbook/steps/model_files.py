@@ -24,11 +24,12 @@ def read_model(read: Callable[[Mapping[str, bytes]], Model], artifact: Artifact)
     """
     try:
         return read(artifact.files)
-    except PassbookError:
-        raise
     except Exception as error:
+        if isinstance(error, PassbookError) and not isinstance(error, ArtifactError):
+            raise
+        why = error.detail if isinstance(error, ArtifactError) else type(error).__name__
         writer = artifact.manifest.get("code_version", "an older code")
         raise ArtifactError(
             f"{artifact.model} {artifact.version} was written by {writer} in a form that this code"
-            f" cannot read ({type(error).__name__}). Train it anew: retrain_models with force."
+            f" cannot read ({why}). Train it anew: retrain_models with force."
         ) from error
