@@ -115,6 +115,28 @@ class Hive:
         finally:
             operation.close()
 
+    def partitions(self, database: str, name: str) -> list[date]:
+        """Return the base dates of a table's partitions, oldest first; none without the table.
+
+        Raises
+        ------
+        HiveStatementError, HiveUnreachableError
+            As `query`.
+        """
+        _check_names(database, name)
+        found = self.query(f"SHOW TABLES IN {database} LIKE '{name}'")
+        if not found.num_rows:
+            return []
+        (column,) = self.query(f"SHOW PARTITIONS {database}.{name}").columns
+        return sorted(date.fromisoformat(text.partition("=")[2]) for text in column.to_pylist())
+
+    def drop_partition(self, database: str, name: str, base_date: date) -> None:
+        """Drop a partition with its files, if it is there."""
+        _check_names(database, name)
+        self.execute(
+            f"ALTER TABLE {database}.{name} DROP IF EXISTS PARTITION (base_date='{base_date}')"
+        )
+
     def _fetch(self, operation: Operation) -> pa.Table:
         schema, batches, rows = operation.schema(), [], 0
         for batch in operation.batches(rows=10_000):

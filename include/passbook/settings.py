@@ -147,6 +147,21 @@ class Settings(BaseSettings):
     alert_mail: SecretStr | None = Field(
         None, description="smtp[s]://user:password@host:port/?from=…&to=… for alerts."
     )
+    keep_mart_weeks: int = Field(
+        104, ge=1, description="Published weeks, their reports and models that `maintain` keeps."
+    )
+    keep_partition_weeks: int = Field(
+        104, ge=54, description="Weeks of Hive partitions kept; credit looks back 52."
+    )
+    keep_airflow_weeks: int = Field(
+        26, ge=1, description="Weeks of runs and logs kept in Airflow's metadata."
+    )
+    airflow_metadata_url: SecretStr | None = Field(
+        None, description="postgresql://… of Airflow's metadata, for `maintain`; unset: left alone."
+    )
+    maintain_applies: bool = Field(
+        False, description="Whether the DAG `maintain` lets go unasked; else it only tells."
+    )
     lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
 
     @field_validator("drift_thresholds")
@@ -173,6 +188,11 @@ class Settings(BaseSettings):
     def artifacts(self) -> Path:
         """Folder of this source's model artifacts."""
         return self.home / "artifacts" / self.source
+
+
+def environment_with(**changes: str) -> dict[str, str]:
+    """Return this process's environment with changes, for a program that it starts."""
+    return {**os.environ, **changes}
 
 
 @lru_cache

@@ -90,18 +90,3 @@ def test_a_damaged_version_is_told_and_not_put_in_force(
     assert "2 versions, 1 of them damaged." in answer
     assert "E602" in told(capsys, "rollback", MODEL, "--to", first, "--reason", "x", status=1)
     assert second in told(capsys, "live", "--on", "2022-12-04")
-
-
-def test_maintain_lets_go_of_what_nothing_needs(
-    versions: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Of two versions only the newer one is in force; the older one's files may go."""
-    first, second = versions
-    folder = tmp_path / "artifacts" / "demo"
-    assert cli.main(["maintain", "--keep-weeks", "1"]) == 0
-    assert f"{MODEL} {first}" in capsys.readouterr().out
-    assert artifacts.versions(folder, MODEL) == versions
-    assert cli.main(["maintain", "--keep-weeks", "1", "--apply"]) == 0
-    assert "1 model versions" in capsys.readouterr().out
-    assert artifacts.versions(folder, MODEL) == [second]
-    assert "1 versions, 0 of them damaged." in told(capsys, "verify")

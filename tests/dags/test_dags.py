@@ -1,4 +1,4 @@
-"""The five DAGs, as Airflow reads them."""
+"""The DAGs, as Airflow reads them: one a stage, and the housekeeping."""
 
 import json
 import os
@@ -40,9 +40,21 @@ def dags(parsed: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_there_is_one_dag_a_stage_and_no_other(dags: dict[str, Any]) -> None:
-    assert set(dags) == set(STAGES)
-    assert {path.stem for path in DAGS.glob("*.py")} == set(STAGES)
+def test_there_is_one_dag_a_stage_the_housekeeping_and_no_other(dags: dict[str, Any]) -> None:
+    assert set(dags) == {*STAGES, "maintain"}
+    assert {path.stem for path in DAGS.glob("*.py")} == {*STAGES, "maintain"}
+
+
+def test_housekeeping_tells_before_it_lets_go(dags: dict[str, Any]) -> None:
+    dag = dags["maintain"]
+    assert dag["schedule"] == ["0 5 * * 3", "Asia/Seoul"]
+    assert dag["catchup"] is False
+    assert dag["params"]["apply"] == {"type": "boolean", "title": "Apply"} | dag["params"]["apply"]
+    after = {name: task["after"] for name, task in dag["tasks"].items()}
+    assert after == {
+        "tell_what_would_go": [], "may_go": ["tell_what_would_go"], "let_go": ["may_go"],
+    }  # fmt: skip
+    assert "**When red.**" in dag["doc"]
 
 
 def test_dag_files_only_wire(parsed: dict[str, Any]) -> None:
@@ -83,8 +95,8 @@ def test_the_codes_in_the_docs_exist(dags: dict[str, Any]) -> None:
 
 def test_stages_wait_for_the_verdict_before_them(dags: dict[str, Any]) -> None:
     waits = {
-        stage: [task["waits_for"] for task in dag["tasks"].values() if task["waits_for"]]
-        for stage, dag in dags.items()
+        stage: [task["waits_for"] for task in dags[stage]["tasks"].values() if task["waits_for"]]
+        for stage in STAGES
     }
     assert waits == {
         "ingest_work_tables": [],
@@ -118,8 +130,8 @@ def test_only_what_may_heal_by_itself_is_retried(dags: dict[str, Any]) -> None:
 
 def test_every_stage_declares_what_it_brings_forth(dags: dict[str, Any]) -> None:
     outlets = {
-        stage: sorted(name for task in dag["tasks"].values() for name in task["outlets"])
-        for stage, dag in dags.items()
+        stage: sorted(name for task in dags[stage]["tasks"].values() for name in task["outlets"])
+        for stage in STAGES
     }
     assert outlets == {
         "ingest_work_tables": ["work_tables"],

@@ -1,23 +1,19 @@
-"""``passbook maintain``: let go of old weeks and of model files that nothing needs any more."""
+"""``passbook maintain``: let go of old weeks, models, partitions and of Airflow's old runs."""
 
 from __future__ import annotations
 
 import argparse
-from contextlib import closing
-from datetime import timedelta
 
-from passbook import artifacts, ledger, mart, settings
+from passbook import settings
 from passbook.base_date import newest_base_date
-from passbook.steps.stage import mart_url
-
-DEFAULT_WEEKS = 104
+from passbook.steps.maintain import maintain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare how much to keep, and that without ``--apply`` nothing happens."""
+    """Declare that without ``--apply`` nothing happens."""
     parser.add_argument(
-        "--keep-weeks", type=int, default=DEFAULT_WEEKS, metavar="N",
-        help=f"weeks to keep (default: {DEFAULT_WEEKS})",
+        "--keep-weeks", type=int, metavar="N",
+        help="weeks of the mart to keep (default: PASSBOOK_KEEP_MART_WEEKS)",
     )  # fmt: skip
     parser.add_argument(
         "--apply", action="store_true", help="do it; without this, only tell what would go"
@@ -26,21 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell what goes, and let go of it with ``--apply``."""
-    if arguments.keep_weeks < 1:
-        raise SystemExit("passbook maintain: --keep-weeks must be 1 or more")
-    before = newest_base_date() - timedelta(weeks=arguments.keep_weeks)
-    folder = settings.load().artifacts
-    dry_run = not arguments.apply
-    with closing(mart.connect(mart_url(settings.load()))) as connection:
-        weeks = mart.retire(connection, before, dry_run=dry_run)
-        needed = ledger.versions_in_use(connection, before)
-    models = artifacts.prune(folder, needed, before, dry_run=dry_run)
-    for week in weeks:
-        size = week.bytes / 1e6
-        print(f"{week.base_date} {week.table} ({week.kind}): {week.rows:,} rows, {size:,.1f} MB")
-    for model, version, size in models:
-        print(f"{model} {version}: {size / 1e6:,.1f} MB")
-    total = (sum(week.bytes for week in weeks) + sum(size for *_, size in models)) / 1e6
-    print(f"{'Gone' if arguments.apply else 'Would go'}: {len(weeks)} weeks of tables, "
-          f"{len(models)} model versions, {total:,.1f} MB before {before}.")  # fmt: skip
+    chosen = settings.load()
+    if arguments.keep_weeks is not None:
+        if arguments.keep_weeks < 1:
+            raise SystemExit("passbook maintain: --keep-weeks must be 1 or more")
+        chosen = chosen.model_copy(update={"keep_mart_weeks": arguments.keep_weeks})
+    gone = maintain(chosen, newest_base_date(), dry_run=not arguments.apply)
+    for item in gone:
+        size = "" if item.bytes is None else f", {item.bytes / 1e6:,.1f} MB"
+        print(f"{item.kind}: {item.what}{size}")
+    total = sum(item.bytes or 0 for item in gone) / 1e6
+    print(f"{'Gone' if arguments.apply else 'Would go'}: {len(gone)} things, {total:,.1f} MB.")
     return 0

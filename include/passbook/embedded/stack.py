@@ -82,6 +82,8 @@ def start(
         metadata = _prepare_metadata(home, database, source, kept) if with_airflow else ""
         hive = starting_hive.result()
     variables = _settings(home, source, hive, addresses)
+    if metadata:
+        variables["PASSBOOK_AIRFLOW_METADATA_URL"] = metadata
     if extra:
         variables["PASSBOOK_SOURCES"] = str(extra.absolute())
     if schedule_until:

@@ -6,6 +6,7 @@ a task runs.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,12 @@ from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from passbook import alerts, settings
-from passbook.base_date import BANK_TIMEZONE, base_date_of_run, schedule_moment
+from passbook.base_date import (
+    BANK_TIMEZONE,
+    base_date_of_run,
+    newest_base_date,
+    schedule_moment,
+)
 from passbook.errors import PassbookError
 from passbook.steps.alert_notifier import AlertNotifier
 
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from passbook.steps.stage import Stage
+
+log = logging.getLogger(__name__)
 
 OWNER: Final = "passbook"
 RETRIES: Final = 3
@@ -84,6 +92,21 @@ DAG_ARGUMENTS: Final[dict[str, Any]] = {
     },
 }
 """Arguments of every DAG of the weekly chain."""
+
+AFTER_THE_WEEK: Final = CronTriggerTimetable("0 5 * * 3", timezone="Asia/Seoul")
+"""Wednesday 05:00 in Seoul: the week is done, or somebody is at work on it."""
+
+HOUSEKEEPING_ARGUMENTS: Final[dict[str, Any]] = {
+    name: value for name, value in DAG_ARGUMENTS.items() if name not in {"end_date", "deadline"}
+}
+"""Arguments of a DAG beside the weekly chain."""
+
+APPLY_PARAM: Final = Param(
+    False,
+    type="boolean",
+    title="Apply",
+    description_md="Let go of what the first task names. Without it the run only tells.",
+)
 
 BASE_DATE_PARAM: Final = Param(
     None,
@@ -168,3 +191,18 @@ def run_task(
     if concludes:
         alerts.tell_figures(stage, figures)
     return figures
+
+
+def run_maintenance(*, dry_run: bool) -> dict[str, int]:
+    """Run the housekeeping inside the current Airflow task; every item is in the log."""
+    from passbook.steps.maintain import maintain, summary  # noqa: PLC0415
+
+    gone = maintain(settings.load(), newest_base_date(), dry_run=dry_run)
+    for item in gone:
+        log.info("%s: %s", item.kind, item.what)
+    return summary(gone)
+
+
+def may_let_go(asked: bool | None) -> bool:
+    """Whether housekeeping is more than a dry run."""
+    return bool(asked) or settings.load().maintain_applies
