@@ -5,11 +5,12 @@ SOURCE ?= demo
 DATA ?=
 CUSTOMERS ?= 50000
 UPGRADE ?=
+SCREENSHOTS ?=
 BIN := .venv/bin
 CODE := include dags plugins tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test test-faults check fix lock
+.PHONY: help demo stop status test test-faults test-ui check fix lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +31,9 @@ test: .venv/installed-dev ## Run all tests, on real servers
 
 test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md
 	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest -m faults
+
+test-ui: .venv/installed-dev ## Do an operator's work in a headless Chromium; SCREENSHOTS=folder keeps pictures
+	PASSBOOK_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -m browser
 
 check: .venv/installed-dev ## Format, lint and types; changes nothing
 	$(BIN)/ruff format --check $(CODE)

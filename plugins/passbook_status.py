@@ -1,6 +1,6 @@
-"""The entry *Passbook* in Airflow's menu, a status page, and the notes on runs.
+"""The entry *Passbook* in Airflow's menu with its pages, a link on tasks, and notes on runs.
 
-Every Airflow process reads its plugins, each task's too; only the API server builds the page.
+Every Airflow process reads its plugins, each task's too; only the API server builds the pages.
 """
 
 from functools import cached_property
@@ -8,26 +8,65 @@ from typing import Any, ClassVar
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
+from airflow.sdk import BaseOperatorLink
 
 
-def status_app() -> Any:
-    """Return the FastAPI app of the page. Airflow mounts it without authentication of its own."""
+def pages_app() -> Any:
+    """Return the FastAPI app of the pages. Airflow mounts it without authentication of its own."""
+    from datetime import date
+
     from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
     from airflow.api_fastapi.core_api.security import requires_access_view
     from fastapi import Depends, FastAPI
-    from fastapi.responses import HTMLResponse
+    from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-    from passbook import status_page
+    from passbook.pages import answers
 
-    app = FastAPI(title="Passbook", docs_url=None, redoc_url=None, openapi_url=None)
+    logged_in = Depends(requires_access_view(AccessView.WEBSITE))
+    app = FastAPI(
+        title="Passbook", docs_url=None, redoc_url=None, openapi_url=None, dependencies=[logged_in]
+    )
 
-    @app.get("/", dependencies=[Depends(requires_access_view(AccessView.WEBSITE))])
-    def status() -> HTMLResponse:
-        """Answer in a thread of its own, so that a slow mart blocks no other request."""
-        code, page = status_page.answer()
-        return HTMLResponse(page, status_code=code)
+    # Plain functions: each answers in a thread, so that a slow mart blocks no other request.
+    @app.get("/")
+    def status() -> Response:
+        return _html(*answers.status_answer())
+
+    @app.get("/week/{day}")
+    def week(day: date) -> Response:
+        return _html(*answers.week_answer(day))
+
+    @app.get("/run")
+    def run(run_id: str) -> Response:
+        found = answers.run_answer(run_id)
+        return RedirectResponse(f"week/{found}") if isinstance(found, date) else _html(*found)
+
+    @app.get("/report/{day}/{name}")
+    def report(day: date, name: str) -> Response:
+        return _html(*answers.report_answer(day, name))
+
+    def _html(status_code: int, page: str) -> Response:
+        return HTMLResponse(page, status_code=status_code)
 
     return app
+
+
+class WeekLink(BaseOperatorLink):
+    """The button on a task that opens its week: quality results, reports, what was published."""
+
+    name = "Week and reports"
+    operators: ClassVar = [_PythonDecoratedOperator]
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the page of the run's base date."""
+        from urllib.parse import urlencode
+
+        from passbook.contracts import STAGES
+
+        if ti_key.dag_id not in STAGES:
+            return ""
+        return f"/passbook/run?{urlencode({'run_id': ti_key.run_id})}"
 
 
 class RunNotes:
@@ -67,6 +106,7 @@ class PassbookPlugin(AirflowPlugin):
 
     name = "passbook"
     listeners: ClassVar = [RunNotes()]
+    operator_extra_links: ClassVar = [WeekLink()]
     external_views: ClassVar = [
         {
             "name": "Passbook",
@@ -80,4 +120,4 @@ class PassbookPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:
         """The app, built when the API server asks for it."""
-        return [{"app": status_app(), "url_prefix": "/passbook", "name": "Passbook"}]
+        return [{"app": pages_app(), "url_prefix": "/passbook", "name": "Passbook"}]

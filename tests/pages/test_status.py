@@ -10,7 +10,7 @@ import pytest
 
 from passbook import ledger, mart
 from passbook.contracts import OPS_TABLES
-from passbook.status_page import Status, read_status, render
+from passbook.pages.status import Status, read_status, render
 
 DAY = date(2022, 12, 4)
 
@@ -22,8 +22,8 @@ def test_an_empty_ledger_is_said_to_be_empty() -> None:
 
 def test_reasons_are_escaped_and_stale_weeks_marked() -> None:
     verdicts = {
-        (DAY, "ingest_work_tables"): ("reject", "E104", "<script>alert(1)</script>"),
-        (DAY, "score_credit"): ("pass", "", ""),
+        (DAY, "ingest_work_tables"): ("reject", "E104", "<script>alert(1)</script>", None),
+        (DAY, "score_credit"): ("pass", "", "", None),
     }
     page = render(Status(verdicts, {(DAY, "score_credit"): "behaviour"}, [], [], []))
     assert "<script>" not in page
@@ -53,5 +53,5 @@ def test_the_page_reads_what_the_ledger_has(postgres_database: str) -> None:
     assert status.weeks == [DAY, DAY - timedelta(weeks=1)]
     assert status.verdicts[DAY, "retrain_models"][0] == "running"
     page = render(status)
-    for words in ("credit.default", "First model.", "잔액", "0.3100", "5,000"):
+    for words in ("credit.default", "First model.", "잔액", "0.310", "2022-12-04"):
         assert words in page

@@ -1,0 +1,1 @@
+"""What Airflow's UI shows of Passbook: HTML pages without scripts, out of the ledger."""

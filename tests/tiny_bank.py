@@ -1,0 +1,55 @@
+"""A stack of its own with a tiny demo bank, for tests that need Airflow itself."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from passbook import hive, sources
+from passbook.base_date import last_sunday_before, now
+from passbook.demo import load
+from passbook.demo.bank.simulation import simulate
+from passbook.embedded import airflow, stack
+
+CUSTOMERS = 300
+
+
+@dataclass(frozen=True)
+class TinyBank:
+    """A running stack, and the newest base date that its schedule has passed."""
+
+    stack: stack.Stack
+    base_date: date
+
+    @property
+    def airflow(self) -> airflow.AirflowServer:
+        """The running Airflow."""
+        assert self.stack.airflow is not None
+        return self.stack.airflow
+
+
+@contextmanager
+def tiny_bank(
+    home: Path, folder: Path, source: str, settings: Mapping[str, str] | None = None
+) -> Iterator[TinyBank]:
+    """Start a stack under `home` whose bank's own files and adapter are in `folder`."""
+    adapters, bank = folder / "adapters", folder / "bank"
+    shutil.copytree(sources.BUILT_IN / "demo", adapters / source)
+    base_date = last_sunday_before(last_sunday_before(now()))
+    simulate(bank, customers=CUSTOMERS, seed=7, end=base_date)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in (settings or {}).items():
+            environment.setenv(name, value)
+        found = stack.start(home, source, adapters, heap="1g", schedule_until=base_date)
+    try:
+        with hive.connect(found.hive.url) as connection:
+            load.register(connection, bank, source)
+        yield TinyBank(found, base_date)
+    finally:
+        airflow.stop(home)
