@@ -1,4 +1,4 @@
-"""docs/mart.md says what the mart has, word by word, and its queries run."""
+"""docs/mart.md says what the mart has, word by word, and the queries of the guides run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ from .weeks import rows
 
 pytestmark = pytest.mark.postgres
 
-TEXT = (Path(__file__).resolve().parents[2] / "docs" / "mart.md").read_text()
-QUERIES = re.findall(r"^```sql\n(.+?)^```", TEXT, re.M | re.S)
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TEXT = (DOCS / "mart.md").read_text()
+GUIDES = ("mart.md", "operations.md", "first-week-as-ops.md", "first-week-as-analyst.md")
+QUERIES = [
+    query
+    for guide in GUIDES
+    for block in re.findall(r"^```sql\n(.+?)^```", (DOCS / guide).read_text(), re.M | re.S)
+    for query in re.findall(r"\s*([^\\;]+;)", block)
+]
 
 
 def test_every_relation_and_column_is_described_by_its_comment(analyst: Connection) -> None:
