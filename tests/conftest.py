@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,9 @@ from passbook import settings
 from passbook.embedded import hiveserver2, postgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+# A worker's main module has no file, which pyspark takes for its own doctests and exits.
+vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 
 
 def _database_name(module: str) -> str:
