@@ -72,6 +72,7 @@ def print_week(
         segments(connection, base_date),
         leaderboard(connection, base_date),
         examples(connection, base_date, customers),
+        exclusions(connection, base_date),
         credit_index(connection, base_date),
         drift(connection, base_date),
     )
@@ -144,17 +145,33 @@ def examples(connection: Connection, base_date: date, count: int) -> Table | Non
         connection,
         "WITH chosen AS (SELECT customer_id FROM mart.recommendation_list WHERE base_date = %(day)s"
         " GROUP BY customer_id ORDER BY count(*) DESC, md5(customer_id) LIMIT %(count)s)"
-        " SELECT customer_id, scenario, rank, product_name, reason"
+        " SELECT customer_id, scenario, rank, product_name,"
+        " array_to_string(reasons, ', '), array_to_string(reasons_ko, ', ')"
         " FROM mart.product_recommendation JOIN chosen USING (customer_id)"
         " WHERE base_date = %(day)s AND rank <= 2 ORDER BY customer_id, scenario, rank",
         {"day": base_date, "count": count},
     )
-    table = _table("A few customers' offers", "customer", "scenario", "", "product", "why")
+    columns = ("customer", "scenario", "", "product", "why", "이유")
+    table = _table("A few customers' offers", *columns)
     for customer, rows in groupby(found, key=lambda row: row[0]):
         table.add_section()
-        for place, (_, scenario, rank, product, reason) in enumerate(rows):
-            shown = customer if place == 0 else ""
-            table.add_row(Text(shown), scenario, str(rank), Text(product or ""), Text(reason))
+        for place, (_, scenario, rank, product, reasons, reasons_ko) in enumerate(rows):
+            texts = (Text(text or "") for text in (product, reasons, reasons_ko))
+            table.add_row(Text(customer if place == 0 else ""), scenario, str(rank), *texts)
+    return table if found else None
+
+
+def exclusions(connection: Connection, base_date: date) -> Table | None:
+    """Tell what the hard rules kept from customers."""
+    found = _rows(
+        connection,
+        "SELECT rule, sum(customers), sum(products) FROM mart.offer_exclusion"
+        " WHERE base_date = %s GROUP BY rule HAVING sum(products) > 0 ORDER BY 3 DESC",
+        base_date,
+    )
+    table = _table("Kept from customers, over all scenarios", "rule", "customers", "products")
+    for rule, customers, products in found:
+        table.add_row(rule, f"{customers:,}", f"{products:,}")
     return table if found else None
 
 

@@ -215,7 +215,8 @@ def _tree_inputs(evidence: Floats, context: Context) -> Floats:
     inputs[:, :, :-3] = evidence
     inputs[:, :, -3] = evidence[:, :, POPULARITY_30D] - evidence[:, :, POPULARITY_90D]
     inputs[:, :, -2] = owned[:, None]
-    inputs[:, :, -1] = newest_days(context.baskets)[:, None]
+    newest = newest_days(context.baskets)
+    inputs[:, :, -1] = np.where(np.isfinite(newest), newest, np.nan)[:, None]
     return inputs.reshape(-1, inputs.shape[2])
 
 
