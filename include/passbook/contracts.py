@@ -247,6 +247,8 @@ WORK_TABLES: Final[dict[str, Table]] = {
                        "90 days past due or written off inside the outcome window"),
                 Column("style_label", _STRING, "Behaviour style where the bank knows it",
                        nullable=True, codes=STYLES),
+                Column("defaulted_on", _DATE, "Day of the default; null: none, or not known",
+                       nullable=True, event=True),
             ),
         ),
     )
@@ -597,6 +599,21 @@ OPS_TABLES: Final[dict[str, Table]] = {
                 _share("mrr_high", "Upper end of its 95 % bootstrap interval"),
                 Column("seconds", _REAL, "Seconds to train and rank", minimum=0),
                 Column("champion", _FLAG, "Whether this recommender is published"),
+            ),
+        ),
+        Table(
+            "model_figure",
+            "Figures of trained models, a row a figure: out of time, by tenths, bands, groups, "
+            "cohorts; cleaning",
+            ("base_date", "model", "section", "item", "figure"),
+            (
+                _BASE_DATE,
+                _MODEL,
+                Column("section", _STRING, "out_of_time, lift, reliability, bands, vintage, "
+                       "fairness, cleaning, styles or confusion"),
+                Column("item", _STRING, "What of the section it speaks of"),
+                Column("figure", _STRING, "Name of the figure"),
+                Column("value", _REAL, "Its value"),
             ),
         ),
         Table(

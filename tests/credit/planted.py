@@ -42,6 +42,9 @@ class PlantedBank:
                 "observation_date": [observation_date] * len(ids),
                 "defaulted": self.defaulted,
                 "style_label": pa.array(STYLES).take(pa.array(self.style, mask=~known)),
+                "defaulted_on": pa.array(
+                    [observation_date + timedelta(days=91)] * len(ids), mask=~self.defaulted
+                ),
             },
         )
 

@@ -11,8 +11,10 @@ from passbook.credit.evaluation import (
     discrimination,
     kolmogorov_smirnov,
     lift_table,
+    risk_curve,
     risk_metrics,
     roc_auc_interval,
+    vintage,
 )
 from passbook.errors import OutcomeError
 
@@ -47,6 +49,28 @@ def test_lift_by_hand() -> None:
     rows = lift_table(RISK, BAD, bins=2)
     assert [row["lift"] for row in rows] == [2.0, 0.0]
     assert [row["captured"] for row in rows] == [1.0, 1.0]
+
+
+def test_the_curve_by_hand() -> None:
+    rows = risk_curve(RISK, BAD, points=4)
+    assert [(row["good"], row["bad"]) for row in rows] == [
+        (0, 0), (0, 0.5), (0, 1), (0.5, 1), (1, 1),
+    ]  # fmt: skip
+    assert risk_curve(np.zeros(4), BAD, points=4)[1:] == [{"customers": 1, "good": 1, "bad": 1}]
+    rng = np.random.default_rng(0)
+    risk = rng.normal(size=4000)
+    bad = rng.random(4000) < 1 / (1 + np.exp(2 - risk))
+    curve = risk_curve(risk, bad, points=400)
+    gap = max(row["bad"] - row["good"] for row in curve)
+    assert gap == pytest.approx(kolmogorov_smirnov(risk, bad), abs=0.01)
+
+
+def test_a_vintage_by_hand() -> None:
+    days = np.array([1.0, 30.0, 31.0, 182.0, np.nan])
+    rows = vintage("2022-06-05", days)
+    assert [row["defaulted"] for row in rows] == [0.4, 0.6, 0.6, 0.6, 0.6, 0.8]
+    assert rows[0] == {"cohort": "2022-06-05", "month": 1.0, "customers": 5.0, "defaulted": 0.4}
+    assert vintage("none", np.array([])) == []
 
 
 def test_brier_by_hand() -> None:

@@ -34,5 +34,9 @@ def test_planted_unfairness_is_found_and_small_groups_do_not_count() -> None:
 
 
 def test_one_group_cannot_be_treated_differently_from_another() -> None:
-    rows = [{"rows": 500, "approved": 0.4, "good_approved": 0.5}]
-    assert summary(rows) == {"approval_ratio": 1.0, "equal_opportunity_gap": 0.0}
+    group = np.array(["F"] * 500 + [""] * 500)
+    alike = {"approval_ratio": 1.0, "equal_opportunity_gap": 0.0}
+    assert summary(group, np.arange(1000) % 2 == 0, np.zeros(1000, bool)) == alike
+    nobody = np.zeros(1000, bool)
+    assert summary(np.repeat(["F", "M"], 500), nobody, nobody) == alike
+    assert by_group(np.array(["", ""]), nobody[:2], nobody[:2], np.zeros(2)) == []

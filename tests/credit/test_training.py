@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -32,6 +33,9 @@ def _sample(bank: PlantedBank) -> tuple[Sample, pa.Table, np.ndarray]:
         bank.defaulted[order],
         np.where(known, bank.style[order], -1),
         {"sex": customer["sex"].to_numpy(zero_copy_only=False)[order].astype(str)},
+        observed="later",
+        default_day=np.where(bank.defaulted[order], 91.0, np.nan),
+        impossible={"balance": 7},
     )
     return sample, table, bank.log_odds[order]
 
@@ -39,13 +43,13 @@ def _sample(bank: PlantedBank) -> tuple[Sample, pa.Table, np.ndarray]:
 @pytest.fixture(scope="module")
 def later() -> tuple[Sample, pa.Table, np.ndarray]:
     """The later observation date: sample, features and true log-odds."""
-    return _sample(planted_bank(5000, seed=22))
+    return _sample(planted_bank(4000, seed=22))
 
 
 @pytest.fixture(scope="module")
 def trained(later: tuple[Sample, pa.Table, np.ndarray]) -> tuple[Trained, Trained]:
     """Both models."""
-    earlier = _sample(planted_bank(5000, seed=21))[0]
+    earlier = replace(_sample(planted_bank(4000, seed=21))[0], observed="earlier")
     names = features.names(planted_bank(5, seed=0).tables)
     style, of_style = train_style(earlier, later[0], names, seed=0)
     return of_style, train_default(earlier, later[0], names, style, PLAN)
@@ -67,6 +71,26 @@ def test_both_kinds_and_all_trials_are_on_record(trained: tuple[Trained, Trained
     kinds = [parameters.get("kind") for parameters, *_ in default.trials]
     assert kinds == [None, None, "boosted_trees", "scorecard"]
     assert default.parameters["kind"] in ("boosted_trees", "scorecard")
+
+
+def test_every_figure_is_a_row_for_the_ledger(trained: tuple[Trained, Trained]) -> None:
+    style, default = trained
+    rows = {(section, item, name): value for section, item, name, value in default.figures}
+    assert len(rows) == len(default.figures)
+    kind = default.parameters["kind"]
+    assert rows["out_of_time", kind, "gini"] == default.metrics["gini"]
+    assert rows["vintage", "later month 6", "defaulted"] == default.metrics["default_rate"]
+    assert rows["vintage", "later month 1", "defaulted"] == 0.0
+    assert rows["bands", "A", "default_rate"] < rows["bands", "D", "default_rate"]
+    assert rows["lift", "tenth 1", "lift"] > 2
+    assert rows["cleaning", "later income", "missing"] > 300
+    assert rows["cleaning", "later balance", "impossible"] == 7
+    assert rows["cleaning", "later balance", "drawn_down"] > 0
+    assert rows["fairness", "sex", "approval_ratio"] == default.metrics["approval_ratio"]
+    matrix = [value for section, item, _, value in style.figures
+              if section == "confusion" and item.startswith("random_forest")]  # fmt: skip
+    assert len(matrix) == 16
+    assert ("styles", "neural_network", "f1") in {row[:3] for row in style.figures}
 
 
 def test_index_equals_the_sum_of_its_points(
@@ -114,7 +138,10 @@ def test_model_card_tells_figures_fairness_and_limits(trained: tuple[Trained, Tr
     figures = json.loads(trained[1].files["evaluation.json"])
     gini = figures[figures["chosen"]]["out_of_time"]["gini"]
     assert f"{gini:.4f}" in text
-    for words in ("Fairness by sex", "| A |", "Limits", "never a feature: sex", "| customer | f |"):
+    for words in (
+        "Vintages", "| earlier | 4,000 | 0.00%", "Cleaning", "Fairness by sex", "| A |", "Limits",
+        "never a feature: sex", "| customer | f |",
+    ):  # fmt: skip
         assert words in text
 
 

@@ -94,11 +94,15 @@ def write_card(arguments: argparse.Namespace) -> int:
 
 def _write_folder(folder: Path, text: str, in_force: InForce) -> None:
     from passbook.credit import pictures  # noqa: PLC0415
+    from passbook.credit.fairness import FOUR_FIFTHS  # noqa: PLC0415
 
     risk = json.loads(in_force.default.files["evaluation.json"])
     style = json.loads(in_force.style.files["evaluation.json"])
     drawn = {
+        "roc-and-ks.svg": pictures.roc_and_ks(risk[risk["chosen"]]),
         "calibration-and-lift.svg": pictures.calibration_and_lift(risk[risk["chosen"]]),
+        "vintages.svg": pictures.vintages(risk["vintage"]),
+        "fairness.svg": pictures.fairness(risk[risk["chosen"]]["fairness"], FOUR_FIFTHS),
         "styles.svg": pictures.confusion(
             style["test"][style["chosen"]]["confusion_matrix"], style["styles"]
         ),

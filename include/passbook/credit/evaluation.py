@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from passbook.credit.calibration import expected_calibration_error
 from passbook.errors import OutcomeError
+
+OUTCOME_MONTHS: Final = 6
+MONTH_DAYS: Final = 182 / OUTCOME_MONTHS
+"""Six equal parts of the 26 weeks that an outcome takes."""
 
 
 def check_outcomes(defaulted: np.ndarray, minimum: int = 20) -> np.ndarray:
@@ -87,6 +93,50 @@ def lift_table(risk: np.ndarray, defaulted: np.ndarray, bins: int = 10) -> list[
             }
         )
     return rows
+
+
+def risk_curve(risk: np.ndarray, defaulted: np.ndarray, points: int = 50) -> list[dict[str, float]]:
+    """Return the shares of good and of bad customers at or above risk thresholds, from none to all.
+
+    Bad over good is the ROC curve, their gap along the customers is the Kolmogorov–Smirnov curve.
+    """
+    bad = np.asarray(defaulted, bool)
+    order = np.argsort(-np.asarray(risk), kind="stable")
+    ranked, outcome = np.asarray(risk)[order], bad[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) + 1
+    wanted = np.linspace(0, len(bad), points + 1)[1:]
+    chosen = np.unique(ends[np.searchsorted(ends, wanted)])
+    bads, goods = np.cumsum(outcome), np.cumsum(~outcome)
+    return [{"customers": 0.0, "good": 0.0, "bad": 0.0}] + [
+        {
+            "customers": float(end / len(bad)),
+            "good": float(goods[end - 1] / goods[-1]),
+            "bad": float(bads[end - 1] / bads[-1]),
+        }
+        for end in chosen
+    ]
+
+
+def vintage(cohort: str, default_day: np.ndarray) -> list[dict[str, float | str]]:
+    """Return a cohort's cumulative default rate by the end of each month after observation.
+
+    Parameters
+    ----------
+    cohort : str
+    default_day : numpy.ndarray, shape (customers,)
+        Days from the observation date to the default; NaN for who did not default.
+    """
+    count = len(default_day)
+    return [
+        {
+            "cohort": cohort,
+            "month": float(month),
+            "customers": float(count),
+            "defaulted": float((default_day <= month * MONTH_DAYS).sum() / count),
+        }
+        for month in range(1, OUTCOME_MONTHS + 1)
+        if count
+    ]
 
 
 def class_metrics(

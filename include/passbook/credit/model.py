@@ -40,7 +40,7 @@ class CreditModel:
     protected : collection of str
         Columns that never become features, such as sex and age.
     risk : Mapping[str, int], optional
-        1: more never raises the index, -1: more never lowers it.
+        Of numbers: 1, more never raises the index; -1, more never lowers it.
     labels : Mapping[str, str], optional
         Words for a column in reasons; else its name.
     settings : TreeSettings
@@ -92,12 +92,17 @@ class CreditModel:
             E501 when one of the outcomes is too rare.
         """
         bad = _outcomes(y, len(X))
-        columns = encoding.fit(X, bad, self.protected)
-        unknown = sorted(set(self.risk) - set(columns.names))
+        columns, matrix = encoding.fit(X, bad, self.protected, seed=self.seed)
+        numbers = {column.name for column in columns.columns if column.rates is None}
+        unknown = sorted(set(self.risk) - numbers)
         if unknown:
-            raise CreditInputError(f"risk names columns that are not features: {unknown}.")
+            raise CreditInputError(
+                f"risk names columns that are no numbers to learn from: {unknown}."
+            )
+        if not set(self.risk.values()) <= {-1, 0, 1}:
+            raise CreditInputError("A direction of risk is 1, 0 or -1.")
         model = default_risk.fit(
-            columns.matrix(X),
+            matrix,
             bad,
             names=columns.names,
             risk=[self.risk.get(name, 0) for name in columns.names],
@@ -176,8 +181,7 @@ class CreditModel:
             threads=threads,
         )
         columns = tuple(
-            ColumnEncoding(item["name"], item["categories"] and tuple(item["categories"]))
-            for item in described["columns"]
+            ColumnEncoding(item["name"], item["rates"]) for item in described["columns"]
         )
         loaded._fitted = Encoding(columns), model
         return loaded

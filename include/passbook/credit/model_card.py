@@ -29,6 +29,12 @@ _METHOD = (
     "Both kinds were fitted on the earlier observation date and judged on the later one, which they"
     " had not seen. The published model was then fitted once more on both dates."
 )
+_CLEANED = ("impossible", "missing", "drawn_up", "drawn_down")
+_CLEANING = (
+    "Impossible (negative or infinite) values were made missing, of all customers; missing ones"
+    " stay missing; values beyond the 0.1 % and 99.9 % quantiles of training were drawn up or down"
+    " to them. Nobody was dropped."
+)
 _LIMITS = (
     "Customers without credit have no outcome, so the model has learnt from those who have it; no"
     " outcome is inferred for the others. Figures hold for the dates above; drift is watched each"
@@ -68,7 +74,9 @@ def render(manifest: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
         _rows(judged["lift"]),
         f"## Bands (floors of D, C, B, A: {', '.join(map(str, BAND_FLOORS))})",
         _rows(judged["bands"]),
+        *_vintage(evaluated.get("vintage", [])),
         *_fairness(judged.get("fairness", {})),
+        *_cleaning(evaluated.get("cleaning", [])),
         "## Features",
         _features(files),
         f"Protected and never a feature: {', '.join(PROTECTED)}.",
@@ -97,6 +105,31 @@ def _fairness(audited: Mapping[str, Any]) -> list[str]:
             _rows(found["groups"]),
         ]
     return sections
+
+
+def _vintage(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a row a cohort, a column a month."""
+    cohorts: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        cohorts.setdefault(row["cohort"], []).append(row)
+    if not cohorts:
+        return []
+    months = [f"month {row['month']:.0f}" for row in next(iter(cohorts.values()))]
+    lines = [
+        [name, _number(line[0]["customers"]), *(f"{row['defaulted']:.2%}" for row in line)]
+        for name, line in cohorts.items()
+    ]
+    return [
+        "## Vintages: defaulted so far, by month since the observation date",
+        _table(["cohort", "customers", *months], lines),
+    ]
+
+
+def _cleaning(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    touched = [row for row in rows if any(row[name] for name in _CLEANED)]
+    if not touched:
+        return []
+    return ["## Cleaning, values touched by each step", _CLEANING, _rows(touched)]
 
 
 def _features(files: Mapping[str, bytes]) -> str:
@@ -137,4 +170,4 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _number(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
-    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
+    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1 else f"{value:.4f}"

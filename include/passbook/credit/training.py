@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from scipy.special import expit
 
 from passbook.contracts import STYLES
-from passbook.credit import default_risk, evaluation, risk_models, scorecard, scoring, styles
+from passbook.credit import (
+    default_risk,
+    evaluation,
+    figures,
+    risk_models,
+    scorecard,
+    scoring,
+    styles,
+)
 from passbook.credit.boosting import TreeSettings
 from passbook.credit.calibration import reliability
 from passbook.credit.default_risk import DefaultRisk
 from passbook.credit.fairness import audit
-from passbook.credit.index import IndexScale, band_table
+from passbook.credit.index import BANDS, IndexScale, band_table, bands
 from passbook.credit.risk_models import BOOSTED_TREES, SCORECARD
 from passbook.credit.scorecard import Scorecard, ScorecardSettings
 from passbook.credit.search import Method, Trial, best, search
@@ -41,12 +49,22 @@ class Sample:
         Position in `contracts.STYLES`; -1 where the bank knows none.
     protected : Mapping[str, numpy.ndarray]
         Group of each protected attribute, empty where unknown: for the fairness audit alone.
+    observed : str
+        The observation date.
+    default_day : numpy.ndarray, optional, shape (rows,)
+        Days from the observation date to the default; NaN where there was none. None where the
+        bank does not know the days.
+    impossible : Mapping[str, int]
+        Values that were made missing because they cannot be, by feature, over all customers.
     """
 
     matrix: np.ndarray
     defaulted: np.ndarray
     style: np.ndarray
     protected: Mapping[str, np.ndarray]
+    observed: str = ""
+    default_day: np.ndarray | None = None
+    impossible: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +76,8 @@ class Trained:
     metrics: dict[str, float]
     trials: tuple[tuple[Mapping[str, Any], Mapping[str, float], float], ...]
     """Parameters, figures and seconds of what was tried."""
+    figures: tuple[tuple[str, str, str, float], ...]
+    """Section, item, name and value of what ``ops.model_figure`` keeps."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +130,13 @@ def train_style(
         "styles": STYLES,
         "test": comparison.test,
     }
-    numbers = {name: _numbers(figures) for name, figures in comparison.test.items()}
+    numbers = {name: _numbers(found) for name, found in comparison.test.items()}
     files = model.to_files() | {EVALUATION_FILE: _json(evaluated)}
     parameters = {"labels": source, "classifier": comparison.chosen}
     trials = tuple(({"classifier": name}, found, 0.0) for name, found in numbers.items())
-    return model, Trained(files, parameters, numbers[comparison.chosen], trials)
+    return model, Trained(
+        files, parameters, numbers[comparison.chosen], trials, tuple(figures.of_styles(evaluated))
+    )
 
 
 def judge_style(
@@ -166,7 +188,7 @@ def train_default(
             (SCORECARD, validated.scorecard),
         )
     }
-    gini = {name: figures["out_of_time"]["gini"] for name, figures in judged.items()}
+    gini = {name: found["out_of_time"]["gini"] for name, found in judged.items()}
     chosen = risk_models.choose(gini, plan.scorecard_distance)
     final = _fit_both(
         np.vstack([earlier.matrix, later.matrix]),
@@ -176,13 +198,31 @@ def train_default(
         plan,
     )
     files = risk_models.to_files(final.trees, final.scorecard, chosen) | style.to_files()
-    files[EVALUATION_FILE] = _json({"chosen": chosen, **judged})
+    evaluated = {
+        "chosen": chosen,
+        **judged,
+        "vintage": _vintages(earlier, later, judged[chosen]["index"]),
+        "cleaning": [
+            {"date": sample.observed, **row}
+            for sample in (earlier, later)
+            for row in _cleaning(sample, columns, validated.trees)
+        ],
+    }
+    for found in judged.values():
+        del found["index"]
+    files[EVALUATION_FILE] = _json(evaluated)
     parameters = {"kind": chosen, **asdict(settings)}
-    return Trained(files, parameters, judged[chosen]["out_of_time"], _trials(tried, judged))
+    return Trained(
+        files,
+        parameters,
+        judged[chosen]["out_of_time"],
+        _trials(tried, judged),
+        tuple(figures.of_risk(evaluated)),
+    )
 
 
 def judge(log_odds: np.ndarray, sample: Sample, scale: IndexScale) -> dict[str, Any]:
-    """Return all figures of log-odds of default on customers with known outcomes.
+    """Return all figures of log-odds of default on customers with known outcomes, and the index.
 
     Customers from the base index on count as approved.
     """
@@ -197,9 +237,44 @@ def judge(log_odds: np.ndarray, sample: Sample, scale: IndexScale) -> dict[str, 
         | {"approval_ratio": min(ratios.values(), default=1.0)},
         "reliability": reliability(probability, sample.defaulted),
         "lift": evaluation.lift_table(log_odds, sample.defaulted),
+        "curve": evaluation.risk_curve(log_odds, sample.defaulted),
+        "index": index,
         "bands": band_table(index, sample.defaulted),
         "fairness": fairness,
     }
+
+
+def _vintages(earlier: Sample, later: Sample, index: np.ndarray) -> list[dict[str, Any]]:
+    """Return cumulative default rates of both dates' customers, and of the later one's bands."""
+    found = []
+    for sample in (earlier, later):
+        if sample.default_day is not None:
+            found += evaluation.vintage(sample.observed, sample.default_day)
+    if later.default_day is not None:
+        place = bands(index)
+        for number, band in reversed(list(enumerate(BANDS))):
+            days = later.default_day[place == number]
+            found += evaluation.vintage(f"{later.observed} band {band}", days)
+    return found
+
+
+def _cleaning(
+    sample: Sample, columns: Sequence[str], trees: DefaultRisk
+) -> list[dict[str, float | str]]:
+    """Return, a feature, how many values each step of cleaning touched."""
+    missing = np.isnan(sample.matrix).sum(axis=0)
+    low = (sample.matrix < trees.low).sum(axis=0)
+    high = (sample.matrix > trees.high).sum(axis=0)
+    return [
+        {
+            "feature": name,
+            "impossible": float(sample.impossible.get(name, 0)),
+            "missing": float(missing[place]),
+            "drawn_up": float(low[place]),
+            "drawn_down": float(high[place]),
+        }
+        for place, name in enumerate(columns)
+    ]
 
 
 def _with_style(sample: Sample, style: StyleModel) -> Sample:
@@ -266,8 +341,8 @@ def _signs(columns: Sequence[str]) -> list[int]:
     return [scoring.feature(name).risk for name in columns]
 
 
-def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if isinstance(value, float)}
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in found.items() if isinstance(value, float)}
 
 
 def _json(content: Mapping[str, Any]) -> bytes:

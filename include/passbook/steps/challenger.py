@@ -25,8 +25,8 @@ class Challenger:
         Figures on the holdout, which promotion compares.
     champion : Mapping[str, float], optional
         The champion's figures on the same holdout.
-    trials, leaderboard : pyarrow.Table, optional
-        Rows of ``ops.trial`` and ``ops.leaderboard``, in contract order.
+    trials, leaderboard, figures : pyarrow.Table, optional
+        Rows of ``ops.trial``, ``ops.leaderboard`` and ``ops.model_figure``, in contract order.
     """
 
     model: str
@@ -36,3 +36,4 @@ class Challenger:
     trials: pa.Table | None = None
     leaderboard: pa.Table | None = None
     champion: Mapping[str, float] | None = None
+    figures: pa.Table | None = None

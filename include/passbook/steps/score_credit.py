@@ -50,6 +50,8 @@ STYLE_MODEL = "credit.style"
 DEFAULT_MODEL = "credit.default"
 FAIRNESS_APPROVAL = "fairness_approval"
 """Parameter of a model whose unequal approvals a named person has accepted."""
+OUTCOME_DAYS = 182
+"""The 26 weeks that an outcome takes."""
 AUDITED = ("sex", "age_band")
 """Protected attributes that fairness is measured by."""
 
@@ -67,6 +69,11 @@ def read_features(week: Week, at: date | None = None) -> pa.Table:
     CreditInputError
         E502 when a table knows a customer twice, or a column is full of impossible values.
     """
+    return _read_features(week, at)[0]
+
+
+def _read_features(week: Week, at: date | None = None) -> tuple[pa.Table, dict[str, int]]:
+    """Return the features of a date, and how many impossible values were made missing."""
     tables = {
         name: week.table(name, features.needed_columns(name), at=at)
         for name in features.FEATURES
@@ -75,7 +82,7 @@ def read_features(week: Week, at: date | None = None) -> pa.Table:
     built, impossible = features.reject_impossible(features.build(tables, at or week.base_date))
     if impossible:
         log.warning("Impossible values made missing: %s", impossible)
-    return built
+    return built, impossible
 
 
 def train(
@@ -105,15 +112,7 @@ def train(
 
 def _train(week: Week, champions: Mapping[str, Mapping[str, bytes]]) -> list[Challenger]:
     names = features.names({name for name in features.FEATURES if week.offers(name)})
-    earlier, later = (
-        _sample(
-            _outcomes(week, at),
-            read_features(week, at),
-            week.table("customer", ["customer_id", *AUDITED], at=at),
-            names,
-        )
-        for at in observation_dates(week.base_date)
-    )
+    earlier, later = (_sample(week, at, names) for at in observation_dates(week.base_date))
     style, trained_style = train_style(earlier, later, names, week.settings.seed)
     trained_default = train_default(earlier, later, names, style, _plan(week.settings))
     if week.settings.credit_fairness_approval:
@@ -145,9 +144,7 @@ def judge_in_force(week: Week, files: Mapping[str, bytes]) -> dict[str, float]:
         E501 when one of the outcomes is too rare.
     """
     _, at = observation_dates(week.base_date)
-    customer = week.table("customer", ["customer_id", *AUDITED], at=at)
-    names = style_classifiers.from_files(files).names
-    sample = _sample(_outcomes(week, at), read_features(week, at), customer, names)
+    sample = _sample(week, at, style_classifiers.from_files(files).names)
     check_outcomes(sample.defaulted)
     return _judge_default(files, sample)
 
@@ -176,8 +173,9 @@ def work(stage: Stage) -> dict[str, Any]:
         artifacts[DEFAULT_MODEL],
     )
     sealing = privacy.sealing(week.settings, models.risk.names, week.base_date)
+    table, impossible = _read_features(week)
     scored = score(
-        read_features(week),
+        table,
         models,
         week.base_date,
         block_rows=week.settings.block_rows,
@@ -200,7 +198,12 @@ def work(stage: Stage) -> dict[str, Any]:
         },
         inputs=_inputs(week, artifacts),
     )
-    return {"table": "credit_score", "rows": publication.rows, "sha256": publication.sha256}
+    return {
+        "table": "credit_score",
+        "rows": publication.rows,
+        "sha256": publication.sha256,
+        "impossible_values": sum(impossible.values()),
+    }
 
 
 def score(
@@ -243,10 +246,11 @@ def _outcomes(week: Week, at: date) -> pa.Table:
     return found
 
 
-def _sample(
-    outcomes: pa.Table, table: pa.Table, customer: pa.Table, names: tuple[str, ...]
-) -> Sample:
+def _sample(week: Week, at: date, names: tuple[str, ...]) -> Sample:
     """Join outcomes to features; a customer who is unknown at the date is left out."""
+    outcomes = _outcomes(week, at)
+    table, impossible = _read_features(week, at)
+    customer = week.table("customer", ["customer_id", *AUDITED], at=at)
     position = pc.index_in(outcomes["customer_id"], value_set=table["customer_id"])
     known = pc.is_valid(position)
     outcomes = outcomes.filter(known)
@@ -257,7 +261,23 @@ def _sample(
         outcomes["defaulted"].to_numpy(zero_copy_only=False).astype(bool),
         pc.fill_null(style, -1).to_numpy().astype(np.int8),
         _protected(outcomes["customer_id"], customer),
+        observed=at.isoformat(),
+        default_day=_default_days(outcomes),
+        impossible=impossible,
     )
+
+
+def _default_days(outcomes: pa.Table) -> np.ndarray | None:
+    """Return days from observation to default, NaN without one; None where no day is known."""
+    bad = outcomes["defaulted"]
+    days = pc.days_between(outcomes["observation_date"], outcomes["defaulted_on"])
+    known = pc.and_(bad, pc.is_valid(days))
+    if pc.any(bad).as_py() and not pc.any(known).as_py():
+        return None
+    # A default whose day alone is missing happened by the end of the window.
+    last = pc.if_else(bad, pa.scalar(OUTCOME_DAYS, pa.int64()), pa.scalar(None, pa.int64()))
+    found = pc.if_else(known, days, last).cast(pa.float64())
+    return np.asarray(found.to_numpy(zero_copy_only=False))
 
 
 def _protected(ids: pa.ChunkedArray, customer: pa.Table) -> dict[str, np.ndarray]:
@@ -292,7 +312,23 @@ def _challenger(model: str, trained: Trained, base_date: date) -> Challenger:
         for number, (parameters, figures, seconds) in enumerate(trained.trials)
     ]
     trials = pa.Table.from_pylist(rows, schema=OPS_TABLES["trial"].schema)
-    return Challenger(model, trained.files, trained.parameters, trained.metrics, trials=trials)
+    figures = pa.Table.from_pylist(
+        [
+            {
+                "base_date": base_date,
+                "model": model,
+                "section": section,
+                "item": item,
+                "figure": name,
+                "value": value,
+            }
+            for section, item, name, value in trained.figures
+        ],
+        schema=OPS_TABLES["model_figure"].schema,
+    )
+    return Challenger(
+        model, trained.files, trained.parameters, trained.metrics, trials=trials, figures=figures
+    )
 
 
 def _champion(stage: Stage, model: str) -> Artifact:

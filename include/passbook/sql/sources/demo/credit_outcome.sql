@@ -1,7 +1,8 @@
 -- What became, in the 26 weeks after each observation date, of customers who had credit then.
 -- Grain: one row a customer and observation date. Key: customer_id, observation_date.
 -- Credit is a card or an account with a limit. Who was 90 days past due or written off already on
--- the observation date has no outcome. A style is what the latest consultation up to the base date
+-- the observation date has no outcome. The day of a default is its first: 90 days past due, or
+-- written off. A style is what the latest consultation up to the base date
 -- judged.
 WITH observed AS (
     SELECT ${earlier_observation_date} AS observation_date
@@ -46,7 +47,17 @@ marks AS (
                     OR arrears.arrr_end_dt > date_add(arrears.arrr_strt_dt, 90)
                 ) THEN 1
             ELSE 0
-        END) AS inside_window
+        END) AS inside_window,
+        MIN(CASE
+            WHEN date_add(arrears.arrr_strt_dt, 90) > observed.observation_date
+                AND date_add(arrears.arrr_strt_dt, 90) <= date_add(observed.observation_date, 182)
+                AND (
+                    arrears.arrr_end_dt IS NULL
+                    OR arrears.arrr_end_dt > date_add(arrears.arrr_strt_dt, 90)
+                ) THEN date_add(arrears.arrr_strt_dt, 90)
+            WHEN arrears.wrof_dt > observed.observation_date
+                AND arrears.wrof_dt <= date_add(observed.observation_date, 182) THEN arrears.wrof_dt
+        END) AS defaulted_on
     FROM ${bank}.arrears arrears
     CROSS JOIN observed
     GROUP BY arrears.cust_no, observed.observation_date
@@ -70,7 +81,8 @@ SELECT
         WHEN 'LA' THEN 'loose_aggressive'
         WHEN 'TP' THEN 'tight_passive'
         WHEN 'TA' THEN 'tight_aggressive'
-    END AS style_label
+    END AS style_label,
+    CAST(marks.defaulted_on AS DATE) AS defaulted_on
 FROM holders
 LEFT JOIN marks
     ON marks.cust_no = holders.cust_no AND marks.observation_date = holders.observation_date
