@@ -13,7 +13,7 @@ BIN := .venv/bin
 CODE := include dags plugins tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test test-faults test-ui check fix lock
+.PHONY: help demo stop status test test-faults test-hive test-ui check fix lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +37,17 @@ test-faults: .venv/installed-dev ## Do faults to real processes and write docs/r
 
 test-ui: .venv/installed-dev ## Do an operator's work in a headless Chromium; SCREENSHOTS=folder keeps pictures
 	PASSBOOK_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -m browser
+
+test-hive: .venv/installed-dev build/apache-hive ## Run the SQL and the ingest on Apache Hive itself (Java 17, Maven)
+	$(BIN)/pytest --apache-hive -m 'apache_hive or hive' $(ON_APACHE_HIVE)
+
+ON_APACHE_HIVE := tests/apache_hive tests/sql tests/test_hive.py tests/steps/test_check_source.py \
+	tests/steps/test_ingest_work_tables.py
+
+build/apache-hive: tests/apache_hive/pom.xml
+	@command -v mvn >/dev/null || { echo "Maven and Java 17 are needed." >&2; exit 1; }
+	rm -rf $@ && mvn --batch-mode --quiet --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@touch $@
 
 check: .venv/installed-dev ## Format, lint and types; changes nothing
 	$(BIN)/ruff format --check $(CODE)

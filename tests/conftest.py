@@ -2,6 +2,7 @@
 
 ``PASSBOOK_TEST_POSTGRES_URL`` (a superuser's) and ``PASSBOOK_TEST_HIVE_URL`` name servers that run
 already. Tests make and drop databases there, but only such whose name ends in ``_test``.
+``pytest --apache-hive`` (``make test-hive``) starts Apache Hive itself instead of Spark's server.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import psycopg2
 import pytest
 from pyhive import hive
 
+from apache_hive import server
 from passbook import settings
 from passbook.embedded import hiveserver2, postgres
 
@@ -32,6 +34,11 @@ vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 def _database_name(module: str) -> str:
     """Name a database after a test module and this process: several sessions share a server."""
     return re.sub(r"\W+", "_", f"{module}_{os.getpid()}_test").lower()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let Apache Hive take the embedded server's place."""
+    parser.addoption("--apache-hive", action="store_true", help="run on Apache Hive itself")
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +60,7 @@ def servers_home() -> Iterator[Path]:
     yield home
     postgres.stop(home)
     hiveserver2.stop(home)
+    server.stop(home)
     shutil.rmtree(home)
 
 
@@ -66,10 +74,13 @@ def postgres_superuser_url(servers_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def hive_url(servers_home: Path) -> Iterator[str]:
+def hive_url(servers_home: Path, pytestconfig: pytest.Config) -> Iterator[str]:
     """Address of a HiveServer2."""
     if given := os.environ.get("PASSBOOK_TEST_HIVE_URL"):
         yield given
+        return
+    if pytestconfig.getoption("--apache-hive"):
+        yield server.start(servers_home)
         return
     yield hiveserver2.start(servers_home).url
 

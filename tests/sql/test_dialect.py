@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
+import pyarrow as pa
 import pytest
 import sqlglot
 from sqlglot import exp
@@ -40,6 +41,15 @@ def test_a_statement_uses_nothing_of_one_engine_only(source: str, table: str) ->
     assert not list(select.find_all(exp.Qualify, exp.Filter))
     sql = re.sub(r"--[^\n]*", "", sources.find(source).statements[table])
     assert not {word.lower() for word in re.findall(r"(\w+)\s*\(", sql)} & ONE_ENGINE_ONLY
+
+
+@pytest.mark.parametrize(("source", "table"), STATEMENTS)
+def test_a_truth_is_never_a_bare_comparison(source: str, table: str) -> None:
+    """Apache Hive 4.0.1 gives null for ``COALESCE(x, 0) > 0`` behind an outer join."""
+    truths = {c.name for c in WORK_TABLES[table].columns if pa.types.is_boolean(c.type)}
+    for column in parsed(source, table, "hive").selects:
+        if column.alias_or_name in truths:
+            assert isinstance(column.unalias(), (exp.Case, exp.Boolean, exp.Column)), column
 
 
 def test_the_check_can_fail() -> None:

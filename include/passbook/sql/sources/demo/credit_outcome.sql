@@ -75,7 +75,7 @@ judgements AS (
 SELECT
     holders.cust_no AS customer_id,
     holders.observation_date,
-    COALESCE(marks.inside_window, 0) = 1 AS defaulted,
+    CASE WHEN marks.inside_window = 1 THEN TRUE ELSE FALSE END AS defaulted,
     CASE judgements.styl_eval_cd
         WHEN 'LP' THEN 'loose_passive'
         WHEN 'LA' THEN 'loose_aggressive'

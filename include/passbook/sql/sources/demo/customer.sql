@@ -71,10 +71,10 @@ SELECT
     END AS occupation_group,
     rgn_cd AS region_code,
     join_dt AS joined_on,
-    deposits > 0 AS has_deposit,
-    policies > 0 AS has_insurance,
-    cards > 0 AS has_card,
-    funds > 0 AS has_fund,
+    CASE WHEN deposits > 0 THEN TRUE ELSE FALSE END AS has_deposit,
+    CASE WHEN policies > 0 THEN TRUE ELSE FALSE END AS has_insurance,
+    CASE WHEN cards > 0 THEN TRUE ELSE FALSE END AS has_card,
+    CASE WHEN funds > 0 THEN TRUE ELSE FALSE END AS has_fund,
     CASE
         WHEN deposits + policies + cards + funds = 0 THEN '-'
         ELSE concat(
