@@ -77,3 +77,24 @@ def test_an_error_is_told_in_one_line_without_a_rows_value() -> None:
         'type "STRING" cannot be cast\n\tat org.apache.spark'
     )
     assert first_line(java) == ('[CAST_INVALID_INPUT] a value of the type "STRING" cannot be cast')
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "Error while compiling statement: FAILED: SemanticException Table not found",
+            "FAILED: SemanticException Table not found",
+        ),
+        (
+            'Hive Runtime Error while processing row {"cust_no":"C1","nm":"김철수"}',
+            "Hive Runtime Error while processing row (left out)",
+        ),
+        (
+            "Hive Runtime Error while processing vector batch (tag=0) Kim",
+            "Hive Runtime Error while processing vector batch (left out)",
+        ),
+    ],
+)
+def test_apache_hives_errors_are_told_without_a_row(said: str, told: str) -> None:
+    assert first_line(said) == told

@@ -41,6 +41,8 @@ RUNNING: Final = (
     ttypes.TOperationState.RUNNING_STATE,
 )
 FIRST_POLL, LONGEST_POLL = 0.01, 1.0
+PARTING: Final = 5.0
+"""Seconds that cancelling a statement, or ending a session, may take."""
 _LOGS, _ROWS = 1, 0
 
 
@@ -105,7 +107,14 @@ def parse_url(url: str) -> Address:
     )
 
 
-def open_transport(address: Address, *, opened: bool = True) -> Any:
+def open_socket(address: Address) -> Any:
+    """Return a socket to HiveServer2, not yet connected."""
+    socket = TSocket(address.host, address.port, socket_keepalive=True)
+    socket.setTimeout(address.timeout * 1000)
+    return socket
+
+
+def open_transport(address: Address, socket: Any = None, *, opened: bool = True) -> Any:
     """Return a Thrift transport to HiveServer2, with timeouts and the login it asks for.
 
     Raises
@@ -113,8 +122,7 @@ def open_transport(address: Address, *, opened: bool = True) -> Any:
     HiveUnreachableError
         E101 when nobody answers in time, or the login is refused.
     """
-    socket = TSocket(address.host, address.port, socket_keepalive=True)
-    socket.setTimeout(address.timeout * 1000)
+    socket = socket or open_socket(address)
     if address.auth == "NOSASL":
         transport = TBufferedTransport(socket)
     else:
@@ -147,11 +155,17 @@ def first_line(error: object) -> str:
     """Return what a server or library said, in one line and without a row's value."""
     text = str(getattr(error, "message", None) or error).strip()
     line = text.splitlines()[0] if text else type(error).__name__
-    line = re.sub(r"\borg\.apache\.[\w.$]+:\s*", "", line)
-    line = re.sub(r"^Error running query: ", "", line)
+    line = re.sub(r"\b(org\.apache|java)\.[\w.$]+:\s*", "", line)
+    line = re.sub(r"^Error (running query|while (compiling|processing) statement): ", "", line)
     line = re.sub(r"^(\[\w+(?:\.\w+)*\] )\1", r"\1", line)
+    return without_row(line)[:500]
+
+
+def without_row(line: str) -> str:
+    """Return a line of Hive's without the row, or the value, that it was working on."""
+    line = re.sub(r"(while processing (row|vector batch|writable)).*", r"\1 (left out)", line)
     # Cast errors quote the value that could not be cast.
-    return re.sub(r"[Tt]he value '.*?' of", "a value of", line)[:500]
+    return re.sub(r"[Tt]he value '.*?' of", "a value of", line)
 
 
 class Operation:
@@ -186,7 +200,8 @@ class Operation:
 
     def _report(self, progress: Any) -> None:
         for line in self._log_lines():
-            log.info("hive: %s", line)
+            frame = line.startswith(("\tat ", "\t... "))
+            log.log(logging.DEBUG if frame else logging.INFO, "hive: %s", without_row(line))
         share = progress.progressedPercentage if progress else None
         if share is not None and share >= self._progress + 0.1:
             self._progress = share
@@ -235,8 +250,8 @@ class Operation:
             yield batch
 
     def cancel(self) -> None:
-        """Ask HiveServer2 to stop."""
-        with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+        """Ask HiveServer2 to stop; it may take longer over that than is worth waiting for."""
+        with self.session.hurry():
             self.session.call(
                 "CancelOperation", ttypes.TCancelOperationReq(operationHandle=self.handle)
             )
@@ -258,7 +273,8 @@ class Session:
         self._open()
 
     def _open(self) -> None:
-        self._transport = open_transport(self.address)
+        self._socket = open_socket(self.address)
+        self._transport = open_transport(self.address, self._socket)
         self._client = TCLIService.Client(HiveProtocol(self._transport))
         request = ttypes.TOpenSessionReq(
             client_protocol=ttypes.TProtocolVersion.HIVE_CLI_SERVICE_PROTOCOL_V8,
@@ -309,8 +325,18 @@ class Session:
         self._transport.close()
         self._open()
 
+    @contextlib.contextmanager
+    def hurry(self) -> Iterator[None]:
+        """Wait a few seconds for an answer, no longer, and do without: what matters is over."""
+        self._socket.setTimeout(min(self.address.timeout, PARTING) * 1000)
+        try:
+            with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+                yield
+        finally:
+            self._socket.setTimeout(self.address.timeout * 1000)
+
     def close(self) -> None:
         """End the session."""
-        with contextlib.suppress(*LOST, HiveStatementError, HiveUnreachableError):
+        with self.hurry():
             self.call("CloseSession", ttypes.TCloseSessionReq(sessionHandle=self._handle))
         self._transport.close()
