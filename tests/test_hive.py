@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -222,6 +223,34 @@ def test_a_connection_cut_between_statements_is_had_again(proxy: Proxy) -> None:
     with hive.connect(f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE") as door:
         proxy.cut()
         assert door.query("SELECT 7 AS n")["n"].to_pylist() == [7]
+
+
+def test_two_statements_may_write_into_one_table_at_once(
+    hive_url: str, hive_database: str, opened: hive.Hive
+) -> None:
+    opened.execute(
+        f"CREATE TABLE {hive_database}.both (n STRING) PARTITIONED BY (base_date DATE) "
+        "STORED AS PARQUET"
+    )
+
+    def fill(day: int) -> None:
+        with hive.connect(hive_url) as door:
+            for _ in range(2):
+                door.execute(
+                    f"INSERT OVERWRITE TABLE {hive_database}.both "
+                    f"PARTITION (base_date='2022-12-{day:02d}') SELECT * FROM "
+                    f"(SELECT explode(split(repeat('{day},', 2999), ','))) t"
+                )
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(fill, (4, 11, 18)))
+    found = opened.query(
+        f"SELECT base_date, count(*) AS n FROM {hive_database}.both GROUP BY base_date"
+    )
+    assert found["n"].to_pylist() == [3000] * 3
+    # Written at the table's root, it would tell that statements share a folder there.
+    location = opened.partition(hive_database, "both", BASE_DATE).location
+    assert not (Path(urlsplit(location).path).parent / "_SUCCESS").exists()
 
 
 def test_a_stream_that_breaks_is_an_error_not_fewer_rows(proxy: Proxy, products: str) -> None:

@@ -154,6 +154,9 @@ def _configuration(folder: Path, port: int) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # 200 tasks a shuffle, Spark's default, is for clusters; adaptive execution merges these.
         "spark.sql.shuffle.partitions": "16",
+        # As Hive writes: each statement into a folder of its own, moved when it is whole. Spark's
+        # own way shares one folder between all statements that write into a table at once.
+        "spark.sql.hive.convertInsertingPartitionedTable": "false",
         "spark.sql.thriftserver.ui.retainedStatements": "10",
         # Derby may cast another table's partition values before it filters on the table, and
         # fails where those aren't dates (DERBY-6358); Spark then filters the partitions itself.

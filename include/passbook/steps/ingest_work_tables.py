@@ -212,7 +212,7 @@ def create_table(table: Table, database: str) -> str:
         f"COMMENT '{_quoted(table.description)}'\n"
         "PARTITIONED BY (`base_date` DATE COMMENT 'The Sunday this row speaks for')\n"
         "STORED AS PARQUET\n"
-        "TBLPROPERTIES ('transactional'='false')"
+        "TBLPROPERTIES ('transactional'='false', 'parquet.compression'='SNAPPY')"
     )
 
 
