@@ -12,9 +12,10 @@ import pytest
 
 from passbook import hive, sources
 from passbook.commands.source import report
+from passbook.contracts import WORK_TABLES
 from passbook.demo.csv_tables import load_csv
 from passbook.errors import InputError
-from passbook.steps.check_source import TableCheck, check_source
+from passbook.steps.check_source import TableCheck, check_source, coarse, source_faults
 
 pytestmark = pytest.mark.hive
 
@@ -68,12 +69,14 @@ def test_the_pages_source_is_sound(door: hive.Hive, adapter: Path) -> None:
     columns = {column.name: column for column in found["insurance_holding"].columns}
     assert (columns["closed_on"].nulls, columns["opened_on"].distinct) == (3, 2)
     assert (columns["opened_on"].smallest, columns["opened_on"].largest) == (
-        "2020-03-01", "2022-12-04"
+        "2020-03", "2022-12"
     )  # fmt: skip
+    birth = next(c for c in found["customer"].columns if c.name == "birth_date")
+    assert (birth.smallest, birth.largest) == ("1990", "1990")
     # Smallest and largest of a free text would be a customer's data.
     assert columns["customer_id"].smallest == columns["customer_id"].largest == ""
     text = report(found["insurance_holding"])
-    assert re.search(r"amount\s+BIGINT\s+BIGINT\s+1\s+2\s+1200\s+50000\s+ok", text)
+    assert re.search(r"amount\s+BIGINT\s+BIGINT\s+1\s+2\s+~1,000\s+~50,000\s+ok", text)
 
 
 def test_all_faults_are_told_at_once(door: hive.Hive, adapter: Path) -> None:
@@ -81,7 +84,8 @@ def test_all_faults_are_told_at_once(door: hive.Hive, adapter: Path) -> None:
     customer, product, holding = (
         adapter / "insurer" / f"{name}.sql" for name in ("customer", "product", "insurance_holding")
     )
-    customer.write_text(files[customer].replace("birth AS", "CAST(birth AS STRING) AS"))
+    text = files[customer].replace("birth AS", "CAST(birth AS STRING) AS")
+    customer.write_text(text.replace("WHEN 2 THEN 'F'", "WHEN 2 THEN 'W'"))
     product.write_text(files[product].replace(".plan", ".plans"))
     holding.write_text(files[holding].split("WHERE")[0])
     try:
@@ -89,12 +93,63 @@ def test_all_faults_are_told_at_once(door: hive.Hive, adapter: Path) -> None:
     finally:
         for path, text in files.items():
             path.write_text(text)
-    assert found["customer"].faults == ("customer.birth_date is STRING, the contract says DATE",)
+    # A column of the wrong type doesn't hide what is wrong with another.
+    assert found["customer"].faults == (
+        "customer.birth_date is STRING, the contract says DATE",
+        "customer sex.code: 1 of 2 rows",
+    )
+    birth, sex = (
+        next(c for c in found["customer"].columns if c.name == name)
+        for name in ("birth_date", "sex")
+    )
+    assert (birth.found, birth.nulls, birth.smallest) == ("STRING", None, "")
+    assert (sex.distinct, sex.broken) == (2, ("code",))
     assert "Hive says" in found["product"].faults[0]
     assert "plans" in found["product"].faults[0]
     assert found["insurance_holding"].faults == (
         "insurance_holding opened_on.not_future: 1 of 4 rows",
+        "insurance_holding customer_id.known: 1 of 4 rows",
     )
+
+
+def test_a_bank_without_a_holding_is_a_fault_of_the_source() -> None:
+    empty = TableCheck("insurance_holding", 0)
+    fault = TableCheck("customer", 2, faults=("a fault",))
+    assert source_faults([fault, empty]) == ["a fault", "no holding table has a row"]
+    assert source_faults([TableCheck("fund_holding", 1), empty]) == []
+    assert source_faults([TableCheck("fund_holding", None, faults=("x",))]) == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("birth_date", "1933-07-01", "1933"),
+        ("joined_on", "2020-02-29", "2020-02"),
+        ("age_band", "90+", "90+"),
+        ("region_code", "", ""),
+    ],
+)
+def test_an_extreme_is_told_so_coarsely_that_it_is_nobodys(
+    column: str, value: str, shown: str
+) -> None:
+    contract = {c.name: c for c in WORK_TABLES["customer"].columns}
+    assert coarse(contract[column], value) == shown
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("income", "47382910", "~50,000,000"),
+        ("txn_count", "7", "7"),
+        ("txn_count", "73", "~70"),
+        ("night_share", "0.3712", "~0.4"),
+        ("night_share", "1.0", "1.0"),
+        ("amount_mean", "NaN", "~nan"),
+    ],
+)
+def test_a_number_is_told_by_its_first_digit(column: str, value: str, shown: str) -> None:
+    contract = {c.name: c for c in WORK_TABLES["behaviour"].columns}
+    assert coarse(contract[column], value) == shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 from passbook import base_date, hive, settings, source_template, sources
 from passbook.demo import csv_tables
 from passbook.errors import SettingsError
-from passbook.steps.check_source import TableCheck, check_source
+from passbook.steps.check_source import ColumnCheck, TableCheck, check_source, source_faults
+from passbook.steps.explain_source import explain_source
 from passbook.steps.stage import hive_url
 
 FAULTY = 1
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--database", help="Hive database of the bank's tables; without it the source's name."
         )
         action.set_defaults(action=function)
+    explain.add_argument("--plan", action="store_true", help="Print Hive's plans as well.")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,26 +82,28 @@ def check_in_hive(arguments: argparse.Namespace) -> int:
     """Print what each SELECT gives; exit status 1 when any breaks its contract or a rule."""
     loaded, source, day = _chosen(arguments)
     database = arguments.database or loaded.source_database or source.name
-    faults: list[str] = []
+    checks: list[TableCheck] = []
     with hive.connect(hive_url(loaded)) as connection:
         for checked in check_source(connection, source, day, database):
-            print(report(checked))
-            faults += checked.faults
-    print(f"{source.name} for {day}: {len(faults)} faults" if faults else f"{source.name}: sound")
+            print(report(checked), flush=True)
+            checks.append(checked)
+    faults = source_faults(checks)
+    told = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "sound"
+    print(f"\n{source.name} for {day}: {told}")
     for fault in faults:
         print(f"  {fault}")
     return FAULTY if faults else 0
 
 
 def explain_in_hive(arguments: argparse.Namespace) -> int:
-    """Print Hive's plan of each SELECT."""
+    """Print what each SELECT scans and, if asked for, Hive's plan."""
     loaded, source, day = _chosen(arguments)
     database = arguments.database or loaded.source_database or source.name
     with hive.connect(hive_url(loaded)) as connection:
-        for table in source.tables:
-            print(f"== {table}")
-            plan = connection.query(f"EXPLAIN {source.statement(table, day, database)}")
-            print("\n".join(str(line) for line in plan.column(0).to_pylist()))
+        for table, scans, plan in explain_source(connection, source, day, database):
+            print(f"{table} reads", *scans, sep="\n  ", flush=True)
+            if arguments.plan:
+                print(plan)
     return 0
 
 
@@ -117,13 +121,22 @@ def report(checked: TableCheck) -> str:
     lines = [f"\n{checked.table} ({rows} rows)"]
     form = "  {:22} {:8} {:16} {:>10} {:>10} {:>18} {:>18}  {}"
     lines.append(
-        form.format("column", "contract", "found", "nulls", "distinct", "smallest", "largest", "")
+        form.format(
+            "column", "contract", "found", "nulls", "distinct", "smallest", "largest", "verdict"
+        )
     )
     for c in checked.columns:
         nulls, distinct = ("" if n is None else f"{n:,}" for n in (c.nulls, c.distinct))
-        verdict = ", ".join(c.broken) or ("ok" if c.nulls is not None else "")
+        verdict = ", ".join(c.broken) or ("ok" if c.nulls is not None else _unfit(c))
         shown = (c.smallest[:18], c.largest[:18])
         lines.append(form.format(c.name, c.wanted, c.found, nulls, distinct, *shown, verdict))
     lines += [f"  fault: {fault}" for fault in checked.faults]
     lines += [f"  warning: {warning}" for warning in checked.warnings]
     return "\n".join(lines)
+
+
+def _unfit(column: ColumnCheck) -> str:
+    """Return why a column has no figures."""
+    if column.found in {"absent", "missing"}:
+        return column.found
+    return "type" if column.found != column.wanted else ""

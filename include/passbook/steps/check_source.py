@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from passbook.contracts import WORK_TABLES, Table
+from passbook.contracts import FAMILIES, WORK_TABLES, Column, Table
 from passbook.errors import HiveStatementError
 from passbook.quality.figures import ROW_COUNT, figures_sql, statistics_sql
-from passbook.quality.rules import Rule, rules_of
+from passbook.quality.rules import NOT_EMPTY, Rule, rules_of
 from passbook.source_template import hive_type
 from passbook.warehouse import fits
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 TRIED_ROWS = 5
 """Rows of the first, limited run, which finds a slow or failing statement early."""
+_BY_YEAR = ("birth_date",)
+"""Dates whose month already tells too much of a customer."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def check_source(
 ) -> Iterator[TableCheck]:
     """Run each SELECT limited and in full; yield what was found, table by table.
 
-    Every fault is told, not the first: a table that Hive refuses doesn't hide the others.
+    Every fault is told, not the first: a table that Hive refuses doesn't hide the others, and a
+    column of the wrong type doesn't hide what is wrong with the other columns.
     """
     selects = {table: source.statement(table, base_date, bank_database) for table in source.tables}
     described: dict[str, pa.Schema | str] = {}
@@ -95,44 +99,72 @@ def check_source(
             described[table] = hive.describe(select)
         except HiveStatementError as error:
             described[table] = error.detail
-    sound = {
-        table: completed(select, schema, WORK_TABLES[table])
-        for table, select in selects.items()
-        if isinstance(schema := described[table], pa.Schema)
-        and not select_faults(schema, WORK_TABLES[table])
-    }
+    schemas = {table: found for table, found in described.items() if isinstance(found, pa.Schema)}
+    counted = {table: countable(table, selects[table], found) for table, found in schemas.items()}
     for table in source.tables:
-        schema = described[table]
-        if isinstance(schema, str):
-            yield TableCheck(table, None, faults=(f"{table}: Hive says: {schema}",))
-        elif table not in sound:
-            yield _unsound(table, schema)
+        found = described[table]
+        if isinstance(found, str):
+            yield TableCheck(table, None, faults=(f"{table}: Hive says: {found}",))
         else:
-            yield _check_content(
-                hive, source, table, schema=schema, selects=sound, base_date=base_date
-            )
+            asked = _askable(source, table, schemas, base_date)
+            yield _check_content(hive, table, schema=found, selects=counted, rules=asked)
 
 
-def _unsound(table: str, schema: pa.Schema) -> TableCheck:
-    columns = tuple(
-        ColumnCheck(c.name, hive_type(c.type), hive_type(schema.field(c.name).type))
-        for c in WORK_TABLES[table].columns
-        if schema.names.count(c.name) == 1
+def source_faults(checks: Sequence[TableCheck]) -> list[str]:
+    """Return the faults of all tables, and of the source as a whole."""
+    faults = [fault for check in checks for fault in check.faults]
+    holdings = [check for check in checks if check.table.removesuffix("_holding") in FAMILIES]
+    if not any(check.rows is None or check.rows for check in holdings):
+        faults.append("no holding table has a row")
+    return faults
+
+
+def unfit_columns(table: Table, found: pa.Schema) -> frozenset[str]:
+    """Return the contract's columns that a SELECT lacks, repeats, or gives another type."""
+    return frozenset(
+        c.name
+        for c in table.columns
+        if found.names.count(c.name) != 1 or not fits(found.field(c.name).type, c.type)
     )
-    return TableCheck(table, None, columns, tuple(select_faults(schema, WORK_TABLES[table])))
+
+
+def countable(table: str, select: str, found: pa.Schema) -> str:
+    """Return a SELECT of the contract's columns, those that don't fit null."""
+    contract = WORK_TABLES[table]
+    unfit = unfit_columns(contract, found)
+    if not unfit and tuple(found.names) == contract.column_names:
+        return select
+    columns = ", ".join(
+        f"CAST(NULL AS {hive_type(c.type)}) AS `{c.name}`" if c.name in unfit else f"s.`{c.name}`"
+        for c in contract.columns
+    )
+    return f"SELECT {columns} FROM (\n{select}\n) s"
+
+
+def _askable(
+    source: Source, table: str, schemas: Mapping[str, pa.Schema], base_date: date
+) -> list[Rule]:
+    """Return the rules that don't concern a column which is unfit anyway."""
+    unfit = {name: unfit_columns(WORK_TABLES[name], found) for name, found in schemas.items()}
+    keyed = [name for name in schemas if not unfit[name] & set(WORK_TABLES[name].key)]
+    rules = rules_of(table, f"DATE '{base_date}'", keyed, source.empty_columns(table))
+    return [
+        rule
+        for rule in rules
+        if not unfit[table]
+        & {rule.column, *rule.group, *re.findall(r"[tg]\.`(\w+)`", rule.unexpected)}
+    ]
 
 
 def _check_content(
     hive: Hive,
-    source: Source,
     table: str,
     *,
     schema: pa.Schema,
-    selects: dict[str, str],
-    base_date: date,
+    selects: Mapping[str, str],
+    rules: Sequence[Rule],
 ) -> TableCheck:
-    rules = rules_of(table, f"DATE '{base_date}'", selects, source.empty_columns(table))
-    select = selects[table]
+    select, faults = selects[table], select_faults(schema, WORK_TABLES[table])
     try:
         hive.query(
             f"SELECT COUNT(*) AS n FROM (SELECT * FROM (\n{select}\n) s LIMIT {TRIED_ROWS}) t"
@@ -140,35 +172,71 @@ def _check_content(
         statistics = hive.query(statistics_sql(table, select)).to_pylist()[0]
         figures = hive.query(figures_sql(table, rules, selects)).to_pylist()[0]
     except HiveStatementError as error:
-        return TableCheck(table, None, faults=(f"{table}: Hive says: {error.detail}",))
+        faults.append(f"{table}: Hive says: {error.detail}")
+        return TableCheck(table, None, _columns(table, schema, {}, []), tuple(faults))
     broken = [(rule, count) for rule in rules if (count := figures[rule.alias])]
     rows = figures[ROW_COUNT]
+    faults += [_told(table, rule, n, rows) for rule, n in broken if rule.severity == "fail"]
     return TableCheck(
         table,
         rows,
         _columns(table, schema, statistics, [rule for rule, _ in broken]),
-        tuple(_told(table, rule, n, rows) for rule, n in broken if rule.severity == "fail"),
+        tuple(faults),
         tuple(_told(table, rule, n, rows) for rule, n in broken if rule.severity == "warn"),
     )
 
 
 def _told(table: str, rule: Rule, count: int, rows: int) -> str:
+    if rule.kind == NOT_EMPTY:
+        return f"{table} has no rows"
     return f"{table} {rule.name}: {count:,} of {rows:,} rows"
 
 
 def _columns(
-    table: str, schema: pa.Schema, statistics: dict[str, Any], broken: Sequence[Rule]
+    table: str, schema: pa.Schema, statistics: Mapping[str, Any], broken: Sequence[Rule]
 ) -> tuple[ColumnCheck, ...]:
-    return tuple(
-        ColumnCheck(
-            c.name,
-            hive_type(c.type),
-            hive_type(schema.field(c.name).type) if c.name in schema.names else "absent",
-            statistics[f"{c.name}__nulls"],
-            statistics[f"{c.name}__distinct"],
-            statistics[f"{c.name}__min"] or "",
-            statistics[f"{c.name}__max"] or "",
-            tuple(rule.kind for rule in broken if rule.column == c.name),
+    contract = WORK_TABLES[table]
+    unfit = unfit_columns(contract, schema)
+    personal = "customer_id" in contract.column_names
+    checks = []
+    for c in contract.columns:
+        once = schema.names.count(c.name) == 1
+        gone = "absent" if c.optional else "missing"
+        found = hive_type(schema.field(c.name).type) if once else gone
+        if c.name in unfit or not statistics:
+            checks.append(ColumnCheck(c.name, hive_type(c.type), found))
+            continue
+        smallest, largest = (
+            coarse(c, text) if personal else text
+            for word in ("min", "max")
+            for text in [statistics[f"{c.name}__{word}"] or ""]
         )
-        for c in WORK_TABLES[table].columns
-    )
+        checks.append(
+            ColumnCheck(
+                c.name,
+                hive_type(c.type),
+                found,
+                statistics[f"{c.name}__nulls"],
+                statistics[f"{c.name}__distinct"],
+                smallest,
+                largest,
+                tuple(rule.kind for rule in broken if rule.column == c.name),
+            )
+        )
+    return tuple(checks)
+
+
+def coarse(column: Column, value: str) -> str:
+    """Return a customers' smallest or largest value such that it is no one customer's any more.
+
+    A date becomes its month, a date of birth its year, a number its first digit: enough to see a
+    wrong unit or a date that stands for "unknown".
+    """
+    if not value or column.codes:
+        return value
+    if pa.types.is_date(column.type):
+        return value[:4] if column.name in _BY_YEAR else value[:7]
+    number = float(value)
+    if number in {0.0, 1.0} or (abs(number) < 10 and pa.types.is_integer(column.type)):
+        return value
+    return f"~{float(f'{number:.0e}'):,.10g}"

@@ -16,7 +16,13 @@ from urllib.parse import quote, urlencode
 
 from passbook import settings as settings_module
 from passbook.base_date import observation_dates
-from passbook.errors import ArtifactError, PassbookError, StageBusyError, StaleWriterError
+from passbook.errors import (
+    ArtifactError,
+    PassbookError,
+    SettingsError,
+    StageBusyError,
+    StaleWriterError,
+)
 from passbook.settings import Settings
 from passbook.steps.week import Week
 
@@ -225,8 +231,15 @@ def url_of_connection(scheme: str, connection: Any) -> str:
 
 def _airflow_connection(name: str) -> Any:
     from airflow.sdk import BaseHook  # noqa: PLC0415
+    from airflow.sdk.exceptions import AirflowNotFoundException  # noqa: PLC0415
 
-    return BaseHook.get_connection(name)
+    try:
+        return BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        setting = f"PASSBOOK_{name.removesuffix('_passbook').upper()}_URL"
+        raise SettingsError(
+            f"{setting} is not set, Airflow has no connection {name}, and no servers run here."
+        ) from None
 
 
 def _lock(connection: Connection, name: str, base_date: date, run_id: str, seconds: int) -> None:
