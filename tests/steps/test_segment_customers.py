@@ -265,7 +265,7 @@ def test_segments_are_told_apart_by_balance_and_drawn(
     assert "high balance" in names[max(medians, key=lambda row: row[1])[0]]
     report = Path(published[0]["report"])
     assert report.is_relative_to(week.settings.home)
-    assert report.read_text().count("<svg") == 3
+    assert report.read_text().count("<svg") == 2
 
 
 def test_a_moved_customer_is_in_the_migration(
@@ -294,7 +294,7 @@ def test_a_moved_customer_is_in_the_migration(
     assert sorted(moves, key=str) == sorted(
         [(before[ids[0]], before[ids[other]], 1), (before[ids[-1]], None, 1)], key=str
     )
-    assert Path(figures["report"]).read_text().count("<svg") == 4
+    assert Path(figures["report"]).read_text().count("<svg") == 3
 
 
 def test_a_bank_without_profiles_gets_null_segments(
@@ -365,6 +365,7 @@ def test_a_family_whose_models_were_refused_has_no_segments_and_says_why(
         f" FROM mart.customer_segment WHERE base_date = '{later}'"
     )
     assert rows(loader, query) == [(HOLDERS, 0, HOLDERS)]
+    assert "Not promoted: demographic_share" in Path(figures["report"]).read_text()
 
 
 def test_a_profile_without_its_customer_breaks_the_contract(

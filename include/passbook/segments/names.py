@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from passbook.segments.feature_words import Text
 from passbook.segments.profiles import CategoryProfile, NumberProfile, SegmentProfile
 
 Language = Literal["en", "ko"]
-Text = tuple[str, str]
-"""English and Korean."""
-
 LOUD: Final = 0.3
 """Standard deviations from everybody below which a feature is not worth a word."""
 
@@ -58,6 +56,9 @@ _VALUES: Final[Mapping[str, Text]] = {
     "0-9": ("children", "10세 미만"),
     "employed": ("employed", "취업자"),
     "not_employed": ("not employed", "미취업자"),
+    "missing": ("missing", "값 없음"),
+    "other": ("other", "기타"),
+    "unknown": ("unknown", "미상"),
 }
 
 
@@ -106,7 +107,7 @@ def _phrases(profile: SegmentProfile, leading: float = 0.0) -> list[Text]:
         excess = category.share - category.overall_share
         if category.value not in ("missing", "other", "unknown") and excess >= LOUD / 2:
             spread = (category.overall_share * (1 - category.overall_share)) ** 0.5
-            loud[category.feature] = excess / max(spread, LOUD), _value_words(category.value)
+            loud[category.feature] = excess / max(spread, LOUD), value_words(category.value)
     ranked = sorted(loud.values(), key=lambda entry: (-entry[0], entry[1]))
     return [text for loudness, text in ranked if loudness >= leading * ranked[0][0]]
 
@@ -121,7 +122,8 @@ def _degree(number: NumberProfile, subject: Text) -> Text:
     return f"{english} {subject[0]}", f"{korean} {subject[1]}"
 
 
-def _value_words(value: str) -> Text:
+def value_words(value: str) -> Text:
+    """Return what a value of a category is called."""
     if value in _VALUES:
         return _VALUES[value]
     first, _, last = value.partition("-")
@@ -143,7 +145,7 @@ def _leading_values(profile: SegmentProfile) -> list[CategoryProfile]:
 def _describe(profile: SegmentProfile) -> str:
     traits = "; ".join(text[0] for text in _phrases(profile)) or "like the average customer"
     most = ", ".join(
-        f"{_value_words(value.value)[0]} {value.share:.0%}" for value in _leading_values(profile)
+        f"{value_words(value.value)[0]} {value.share:.0%}" for value in _leading_values(profile)
     )
     return f"{profile.share:.0%} of customers: {traits}. Most often {most}."
 
@@ -151,6 +153,6 @@ def _describe(profile: SegmentProfile) -> str:
 def _describe_ko(profile: SegmentProfile) -> str:
     traits = ", ".join(text[1] for text in _phrases(profile)) or "평균적인 고객"
     most = ", ".join(
-        f"{_value_words(value.value)[1]} {value.share:.0%}" for value in _leading_values(profile)
+        f"{value_words(value.value)[1]} {value.share:.0%}" for value in _leading_values(profile)
     )
     return f"고객의 {profile.share:.0%}: {traits}. 주로 {most}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +25,12 @@ from passbook.segments.model import (
     check_model_clusters,
     check_segments_filled,
 )
-from passbook.segments.pictures import Trials
 from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
 from passbook.steps.model_files import read_model
 from passbook.steps.segment_report import (
+    InForce,
     read_migration,
     read_trials,
     report_path,
@@ -38,6 +38,9 @@ from passbook.steps.segment_report import (
 )
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
+
+if TYPE_CHECKING:
+    from passbook.artifacts import Artifact
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +128,8 @@ def work(stage: Stage) -> dict[str, Any]:
         E301: the week's customers do not fill the champion's clusters.
     """
     week = stage.week
-    models, trials, inputs, unsegmented = _champions(stage)
+    in_force, inputs, unsegmented = _champions(stage)
+    models = {family: found.model for family, found in in_force.items()}
     table = assign(week, models)
     described = describe(week, models, table)
     tables = {"customer_segment": table, **described}
@@ -137,8 +141,8 @@ def work(stage: Stage) -> dict[str, Any]:
     write_report(
         report,
         week.base_date,
-        models=models,
-        trials=trials,
+        models=in_force,
+        unsegmented=unsegmented,
         described=described,
         migration=migration,
     )
@@ -185,27 +189,32 @@ def _offered(week: Week) -> list[str]:
 
 def _champions(
     stage: Stage,
-) -> tuple[dict[str, SegmentModel], dict[str, Trials], dict[str, str], dict[str, str]]:
-    """Return models in force, their trials, fingerprints of all the week is made from, and why a
-    family has no model."""
+) -> tuple[dict[str, InForce], dict[str, str], dict[str, str]]:
+    """Return models in force, fingerprints of all the week is made from, and why a family has no
+    model."""
     week = stage.week
     unsegmented: dict[str, str] = {}
-    models: dict[str, SegmentModel] = {}
-    trials: dict[str, Trials] = {}
+    models: dict[str, InForce] = {}
     inputs = {"customer": week.fingerprint("customer")}
     for family in _offered(week):
         profile = FEATURE_SETS[family].profile
         inputs[profile] = week.fingerprint(profile)
         artifact = stage.champion(model_name(family))
         if artifact is not None:
-            models[family] = read_model(SegmentModel.from_files, artifact)
-            check_model_clusters(models[family], int(artifact.manifest["parameters"]["clusters"]))
-            trials[family] = read_model(lambda files: read_trials(files[TRIALS_FILE]), artifact)
+            models[family] = _in_force(artifact)
             inputs[model_name(family)] = artifact.manifest_sha256
             continue
         unsegmented[family] = _why_no_model(stage, family)
         log.warning("No segments for %s: %s", family, unsegmented[family])
-    return models, trials, inputs, unsegmented
+    return models, inputs, unsegmented
+
+
+def _in_force(artifact: Artifact) -> InForce:
+    parameters = artifact.manifest["parameters"]
+    model = read_model(SegmentModel.from_files, artifact)
+    check_model_clusters(model, int(parameters["clusters"]))
+    trials = read_model(lambda files: read_trials(files[TRIALS_FILE]), artifact)
+    return InForce(model, trials, parameters["reason"], artifact.manifest["metrics"])
 
 
 def _why_no_model(stage: Stage, family: str) -> str:

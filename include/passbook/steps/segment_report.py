@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,17 @@ import pyarrow.compute as pc
 
 from passbook.errors import StorageError
 from passbook.segments import SegmentModel, pictures
+from passbook.segments.audit import LEADING_RANK, MOST_DEMOGRAPHIC
+from passbook.segments.feature_sets import FEATURE_SETS
+from passbook.segments.migration_flow import migration_flow
+from passbook.segments.page import (
+    category_heat,
+    migration_table,
+    number_heat,
+    page,
+    segment_list,
+    trial_table,
+)
 from passbook.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,12 +59,33 @@ def read_migration(connection: Connection, base_date: date) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=MIGRATION)
 
 
+@dataclass(frozen=True)
+class InForce:
+    """A model in force, with what is known of how it came about.
+
+    Attributes
+    ----------
+    model : SegmentModel
+    trials : sequence of mappings
+        The cluster counts that were tried when it was trained.
+    reason : str
+        Why so many clusters.
+    metrics : Mapping[str, float]
+        Its figures, the audit's among them.
+    """
+
+    model: SegmentModel
+    trials: pictures.Trials
+    reason: str
+    metrics: Mapping[str, float]
+
+
 def write_report(
     path: Path,
     base_date: date,
     *,
-    models: Mapping[str, SegmentModel],
-    trials: Mapping[str, pictures.Trials],
+    models: Mapping[str, InForce],
+    unsegmented: Mapping[str, str],
     described: Mapping[str, pa.Table],
     migration: pa.Table,
 ) -> None:
@@ -61,8 +95,10 @@ def write_report(
     ----------
     path : Path
     base_date : datetime.date
-    models, trials : Mapping
-        By family: the model in force, and the cluster counts that were tried when it was trained.
+    models : Mapping[str, InForce]
+        By family.
+    unsegmented : Mapping[str, str]
+        Why a family has no segments.
     described : Mapping[str, pyarrow.Table]
         The mart's tables about segments.
     migration : pyarrow.Table
@@ -73,13 +109,15 @@ def write_report(
         E805.
     """
     sections = []
-    for family, model in models.items():
+    for family, found in models.items():
         of_family = {
             name: table.filter(pc.equal(table["family"], family))
             for name, table in {**described, "migration": migration}.items()
         }
-        sections += _family_sections(model, trials[family], of_family)
-    content = pictures.page(f"Segments of {base_date}", sections)
+        sections += _family_sections(found, of_family)
+    for family, reason in unsegmented.items():
+        sections.append((f"{family.capitalize()}: no segments", f"<p>{escape(reason)}</p>"))
+    content = page(f"Segments of {base_date}", sections)
     unfinished = path.with_suffix(".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,18 +133,38 @@ def read_trials(content: bytes) -> pictures.Trials:
     return trials
 
 
-def _family_sections(
-    model: SegmentModel, trials: pictures.Trials, tables: Mapping[str, pa.Table]
-) -> list[tuple[str, str]]:
-    names = {segment: name.name for segment, name in model.names.items()}
-    family = model.family.capitalize()
+def _family_sections(found: InForce, tables: Mapping[str, pa.Table]) -> list[tuple[str, str]]:
+    model, names = found.model, found.model.names
+    curves = pictures.cluster_count_picture(found.trials, model.clusters)
+    chosen = (
+        f"<p>{model.clusters} segments: {escape(found.reason)}. As of the model's training.</p>"
+        f"{curves}{trial_table(found.trials, model.clusters)}"
+    )
+    features = tables["segment_feature"]
     sections = [
-        (f"{family} segments", pictures.segment_list(tables["segment"])),
-        ("What each is like", pictures.profile_picture(tables["segment_feature"], names)),
-        ("What separates them", pictures.separation_picture(tables["segment_separation"])),
-        ("Why so many", pictures.cluster_count_picture(trials, model.clusters)),
+        (f"{model.family.capitalize()} segments", segment_list(tables["segment"])),
+        ("What each does", number_heat(features, names)),
+        ("Who is in each", category_heat(features, names)),
+        (
+            "What separates them",
+            f"<p>{escape(_audited(found))}</p>"
+            + pictures.separation_picture(tables["segment_separation"]),
+        ),
+        ("Why so many", chosen),
     ]
-    if len(tables["migration"]):
-        moved = pictures.migration_picture(tables["migration"], names)
+    migration = tables["migration"]
+    if len(migration):
+        moved = migration_flow(migration, names) + migration_table(migration, names)
         sections.append(("Who moved since the week before", moved))
     return sections
+
+
+def _audited(found: InForce) -> str:
+    """Say what the audit of the model found when it was trained."""
+    share, rank = (found.metrics[name] for name in ("demographic_share", "required_rank"))
+    bound = f"refused over {MOST_DEMOGRAPHIC:.0%}"
+    words = f"Age and sex alone recover {share:.0%} of the labels ({bound})."
+    lead = " or ".join(FEATURE_SETS[found.model.family].must_lead)
+    if not lead:
+        return words
+    return f"{words} {lead} is number {rank:.0f} (refused over {LEADING_RANK})."
