@@ -198,3 +198,15 @@ def test_a_retrained_model_keeps_the_numbers(table: pa.Table, training: Training
     assert sorted(again.segment_ids.tolist()) == [7, 8, 9, 10]
     assert again.assign(table)["segment"].equals(before.assign(table)["segment"])
     assert again.next_id == 11
+
+
+def test_numbers_start_after_those_published(table: pa.Table) -> None:
+    model = train_segments("deposit", table, (4,), seed=0, minimum_customers=200, free_id=6).model
+    assert sorted(model.segment_ids.tolist()) == [6, 7, 8, 9]
+    assert model.next_id == 10
+    other = replace(model, centroids=model.centroids[:1], modes=model.modes[:1],
+                    segment_ids=model.segment_ids[:1])  # fmt: skip
+    later = train_segments(
+        "deposit", table, (4,), seed=0, minimum_customers=200, champion=other, free_id=20
+    ).model
+    assert sorted(later.segment_ids.tolist())[1:] == [20, 21, 22]

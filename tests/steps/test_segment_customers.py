@@ -47,11 +47,11 @@ def bank_tables() -> dict[str, pa.Table]:
     ids = [*profiles["customer_id"].to_pylist(), *(f"Z{i:07d}" for i in range(WITHOUT))]
     people = profiles.select(["sex", "age_band", "occupation_group"])
     people = pa.concat_tables([people, people.slice(0, WITHOUT)])
+    unknown = {name: [None] * len(ids) for name in WORK_TABLES["customer"].column_names}
     customer: dict[str, Any] = {
+        **unknown,
         "customer_id": ids,
         **{name: people[name] for name in people.column_names},
-        "birth_date": [None] * len(ids),
-        "region_code": [None] * len(ids),
         "joined_on": [date(2020, 1, 1)] * len(ids),
         **{f"has_{family}": [True] * len(ids) for family in (*FAMILIES, "card")},
         "holding_type": ["DICF"] * len(ids),
@@ -158,7 +158,10 @@ def stage_of(week: Week, loader: Connection) -> Stage:
 
 def promote(loader: Connection, week: Week, challenger: Challenger) -> None:
     fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "test")
-    manifest = {"parameters": dict(challenger.parameters)}
+    manifest = {
+        "parameters": dict(challenger.parameters),
+        "metrics": dict(challenger.metrics),
+    }
     written = artifacts.write(
         week.settings.artifacts, challenger.model, week.base_date, challenger.files, manifest
     )
@@ -251,6 +254,14 @@ def test_segments_are_described(published: list[dict[str, Any]], loader: Connect
     assert profile["balance"]["overall"] == pytest.approx(overall, rel=1e-5)
     shares = [value["share"] for value in profile["sex"].values()]
     assert sum(shares) == pytest.approx(1, abs=1e-5)
+
+
+def test_numbers_of_published_segments_are_not_free(
+    published: list[dict[str, Any]], loader: Connection
+) -> None:
+    assert published
+    assert segment_customers.free_ids(loader, BASE_DATE) == {}
+    assert segment_customers.free_ids(loader, BASE_DATE + timedelta(days=1)) == {"deposit": 4}
 
 
 def test_segments_are_told_apart_by_balance_and_drawn(

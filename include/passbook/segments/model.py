@@ -158,6 +158,7 @@ def train_segments(
     minimum_customers: int,
     weights: Mapping[str, float] | None = None,
     champion: SegmentModel | None = None,
+    free_id: int = 0,
 ) -> Training:
     """Choose the number of segments of a family and fit them on all of its customers.
 
@@ -175,6 +176,8 @@ def train_segments(
         Group weights in place of the feature set's.
     champion : SegmentModel, optional
         Model in force: a cluster that continues a segment of it keeps its number.
+    free_id : int
+        Smallest number that no published segment of the family has had.
 
     Raises
     ------
@@ -192,7 +195,7 @@ def train_segments(
     choice = choose_cluster_count(trials, smallest_share=SMALLEST_SHARE)
     chosen = next(trial for trial in trials if trial.clusters == choice.clusters)
     fit = KPrototypes(choice.clusters, gamma=scaling.gamma, init=chosen.prototypes).fit(X, codes)
-    ids, next_id = _segment_ids(fit.labels_, choice.clusters, table, champion)
+    ids, next_id = _segment_ids(fit.labels_, choice.clusters, table, champion, free_id)
     profiles = profile_segments(table, scaling, fit.labels_, choice.clusters)
     names = dict(zip(ids.tolist(), name_segments(profiles), strict=True))
     centroids, modes = fit.numeric_centroids_, fit.categorical_modes_
@@ -203,18 +206,24 @@ def train_segments(
 
 
 def _segment_ids(
-    labels: npt.NDArray[np.int32], clusters: int, table: pa.Table, champion: SegmentModel | None
+    labels: npt.NDArray[np.int32],
+    clusters: int,
+    table: pa.Table,
+    champion: SegmentModel | None,
+    free_id: int,
 ) -> tuple[npt.NDArray[np.int32], int]:
     """Number first segments by size, later ones by those that they continue."""
     if champion is None:
         largest_first = np.argsort(-np.bincount(labels, minlength=clusters), kind="stable")
-        return np.argsort(largest_first).astype(np.int32), clusters
+        return (free_id + np.argsort(largest_first)).astype(np.int32), free_id + clusters
     if len(table) > IDENTITY_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(len(table), IDENTITY_ROWS, replace=False))
         table, labels = table.take(pa.array(rows)), labels[rows]
     before = champion.assign(table)["segment"].to_numpy()
     apart = _centres_apart(champion, table, labels, clusters)
-    return continue_ids(labels, before, apart, champion.segment_ids, champion.next_id)
+    # A model since rolled back may have used more numbers than the champion knows of.
+    next_id = max(free_id, champion.next_id)
+    return continue_ids(labels, before, apart, champion.segment_ids, next_id)
 
 
 def _centres_apart(

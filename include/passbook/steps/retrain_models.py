@@ -281,7 +281,8 @@ def _train_segments(stage: Stage) -> list[Challenger]:
         if found is not None:
             champions[family] = SegmentModel.from_files(found.files)
     challengers = []
-    for challenger in segment_customers.train(stage.week, champions):
+    free = segment_customers.free_ids(stage.mart, stage.base_date)
+    for challenger in segment_customers.train(stage.week, champions, free):
         champion = champions.get(challenger.model.removeprefix("segments."))
         ours, theirs = _silhouettes(stage.week, challenger, champion)
         challengers.append(

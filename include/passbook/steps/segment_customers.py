@@ -40,6 +40,10 @@ from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+
     from passbook.artifacts import Artifact
 
 log = logging.getLogger(__name__)
@@ -63,7 +67,23 @@ def read_features(week: Week, family: str) -> pa.Table:
     return _with_categories(week.table(FEATURE_SETS[family].profile), customers)
 
 
-def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> list[Challenger]:
+def free_ids(connection: Connection, base_date: date) -> dict[str, int]:
+    """Return by family the smallest number that no segment published before has had."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT family, max(segment) + 1 FROM mart.segment WHERE base_date < %s GROUP BY 1",
+            (base_date,),
+        )
+        found = dict(cursor.fetchall())
+    connection.commit()
+    return found
+
+
+def train(
+    week: Week,
+    champions: Mapping[str, SegmentModel] | None = None,
+    free: Mapping[str, int] | None = None,
+) -> list[Challenger]:
     """Train a segment model for each family with enough customers.
 
     Parameters
@@ -71,6 +91,8 @@ def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> li
     week : Week
     champions : Mapping[str, SegmentModel], optional
         Models in force by family: clusters that continue a segment of theirs keep its number.
+    free : Mapping[str, int], optional
+        What `free_ids` gives.
     """
     challengers = []
     for family in _offered(week):
@@ -86,6 +108,7 @@ def train(week: Week, champions: Mapping[str, SegmentModel] | None = None) -> li
             weights=week.settings.segment_weights.get(family),
             minimum_customers=week.settings.segment_minimum_customers,
             champion=(champions or {}).get(family),
+            free_id=(free or {}).get(family, 0),
         )
         challengers.append(_challenger(week, training))
     return challengers
