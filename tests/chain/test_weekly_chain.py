@@ -114,7 +114,8 @@ def test_every_mart_table_is_published_for_the_base_date(week: Week) -> None:
     assert rows["customer_segment"] > 0.5 * CUSTOMERS
     assert rows["credit_score"] > 0
     assert rows["recommendation_list"] > CUSTOMERS
-    assert all(count > 0 for count in rows.values())
+    # Nothing was offered before the first week, so it has no outcomes.
+    assert {table for table, count in rows.items() if count == 0} == {"offer_outcome"}
 
 
 def test_the_same_backfill_again_changes_no_byte(week: Week) -> None:
