@@ -258,3 +258,19 @@ def test_a_refusal_is_remembered_until_a_promotion(connection: Connection) -> No
     record(connection, model, "b", day + WEEK)
     decide(connection, model, "b", day + WEEK, promoted=True)
     assert ledger.last_refusal(connection, model, day - WEEK, day + 4 * WEEK) is None
+
+
+def test_trials_are_noted_one_by_one_and_found_again_by_their_fingerprint(
+    connection: Connection,
+) -> None:
+    model = "recommend.up_sell.noted"
+    row = {"model": model, "parameters": "{}", "metrics": "{}", "seconds": 0.5, "customers": 9}
+    fence = begin(connection)
+    for fingerprint in ("same", "other", "same"):
+        ledger.note_trial(connection, fence, {**row, "fingerprint": fingerprint})
+    found = ledger.noted_trials(connection, DAY, model, "same")
+    assert [f["customers"] for f in found] == [9, 9]
+    assert ledger.noted_trials(connection, DAY + WEEK, model, "same") == []
+    begin(connection)
+    with pytest.raises(StaleWriterError):
+        ledger.note_trial(connection, fence, {**row, "fingerprint": "late"})

@@ -579,6 +579,25 @@ OPS_TABLES: Final[dict[str, Table]] = {
                 Column("parameters", _STRING, "JSON"),
                 Column("metrics", _STRING, "JSON"),
                 Column("seconds", _REAL, "Seconds it took", minimum=0),
+                Column("customers", _COUNT, "Customers it was fitted on", minimum=0),
+                Column("fingerprint", _STRING,
+                       "sha256 of inputs, code and seed: equal ones need no second trial"),
+            ),
+        ),
+        Table(
+            "recommender_metric",
+            "Recommenders on the holdout, a row a metric, over all customers and by segment",
+            ("base_date", "model", "recommender", "segment", "metric"),
+            (
+                _BASE_DATE,
+                _MODEL,
+                Column("recommender", _STRING, "popularity, popularity_90d, als, …"),
+                Column("segment", _COUNT,
+                       "Segment of the family, -1: customers without one, -2: all customers"),
+                Column("metric", _STRING,
+                       "customers, mrr, or hit_rate, precision, recall, mrr, map, ndcg, coverage "
+                       "or novelty with _1, _3, _5"),
+                Column("value", _REAL, "The mean over customers; novelty in bits"),
             ),
         ),
         Table(

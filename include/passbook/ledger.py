@@ -319,6 +319,37 @@ def append(connection: Connection, fence: Fence, table: str, rows: pa.Table) -> 
         copy_blocks(cursor, name, contract.column_names, blocks)
 
 
+def note_trial(connection: Connection, fence: Fence, row: Mapping[str, Any]) -> None:
+    """Write one trial of a search that goes on, with the next number of its model.
+
+    `append` replaces these rows when the search is done.
+    """
+    with transaction(connection) as cursor:
+        check_fence(cursor, fence)
+        cursor.execute(
+            """INSERT INTO ops.trial (base_date, model, trial, parameters, metrics, seconds,
+                                      customers, fingerprint)
+               SELECT %(base_date)s, %(model)s, coalesce(max(trial) + 1, 0), %(parameters)s,
+                      %(metrics)s, %(seconds)s, %(customers)s, %(fingerprint)s
+               FROM ops.trial WHERE base_date = %(base_date)s AND model = %(model)s""",
+            {**row, "base_date": fence.base_date},
+        )
+
+
+def noted_trials(
+    connection: Connection, base_date: date, model: str, fingerprint: str
+) -> list[dict[str, Any]]:
+    """Return the parameters, metrics, seconds and customers of trials with that fingerprint."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT parameters, metrics, seconds, customers FROM ops.trial
+               WHERE base_date = %s AND model = %s AND fingerprint = %s ORDER BY trial""",
+            (base_date, model, fingerprint),
+        )
+        names = ("parameters", "metrics", "seconds", "customers")
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 def check_fence(cursor: Cursor, fence: Fence) -> None:
     """Hold the fence until the transaction ends.
 

@@ -11,6 +11,8 @@ from passbook.recommend.evaluation import (
     TestSet,
     bootstrap_interval,
     customer_metrics,
+    list_metrics,
+    metrics_by_segment,
     ranks,
     test_set,
 )
@@ -82,3 +84,22 @@ def test_the_interval_holds_the_mean_and_is_reproducible() -> None:
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.1)
     assert (low, high) == bootstrap_interval(values, random_state=3)
+
+
+def test_coverage_and_novelty_by_hand() -> None:
+    """Both customers are offered y first; the second offers are z and x."""
+    found = _test_set()
+    scores = np.array([[9, 1, 7, 5], [9, 4, 6, 2]], dtype=np.float32)
+    ranks(scores, found)
+    buyers = np.array([3, 0, 1, 3], dtype=np.float32)
+    metrics = list_metrics(scores, found, buyers, customers=3, k=(1, 2))
+    assert metrics["coverage_1"] == pytest.approx(1 / 4)
+    assert metrics["novelty_1"] == pytest.approx(1.0)
+    assert metrics["coverage_2"] == pytest.approx(3 / 4)
+    assert metrics["novelty_2"] == pytest.approx((1 + 1 + 0 + 2) / 4)
+
+
+def test_segments_have_their_own_means() -> None:
+    values = {"mrr": np.array([1.0, 0.5, 0.0])}
+    found = metrics_by_segment(values, np.array([4, 4, -1], dtype=np.int32))
+    assert found == {-1: {"mrr": 0.0, "customers": 1.0}, 4: {"mrr": 0.75, "customers": 2.0}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from passbook.recommend.context import Recommender
 from passbook.recommend.evaluation import (
@@ -12,9 +12,12 @@ from passbook.recommend.evaluation import (
     TestSet,
     bootstrap_interval,
     customer_metrics,
+    list_metrics,
     mean_metrics,
+    metrics_by_segment,
     ranks,
 )
+from passbook.recommend.popularity import counts
 from passbook.recommend.recommenders import POPULARITIES, Training
 
 BASELINE = "popularity_by_segment"
@@ -38,6 +41,8 @@ class Standing:
     seconds : float
         To train and rank.
     champion : bool
+    by_segment : Mapping[int, Mapping[str, float]]
+        Means over each segment's customers, with their number as ``customers``.
     """
 
     recommender: str
@@ -47,6 +52,7 @@ class Standing:
     gain: tuple[float, float]
     seconds: float
     champion: bool = False
+    by_segment: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
 
 def compare(
@@ -60,22 +66,26 @@ def compare(
     The baseline, popularity by segment, must be among the recommenders.
     """
     per_customer: dict[str, dict[str, Doubles]] = {}
+    of_lists = {}
     seconds = {}
+    buyers, customers = counts(training.train), training.train.shape[0]
     for name, fit in recommenders.items():
         started = time.perf_counter()
         model = fit(training)
-        rank = ranks(model.score(test.context), test)
-        per_customer[name] = customer_metrics(rank, test, k)
+        scores = model.score(test.context)
+        per_customer[name] = customer_metrics(ranks(scores, test), test, k)
+        of_lists[name] = list_metrics(scores, test, buyers, customers, k)
         seconds[name] = time.perf_counter() - started
     baseline = per_customer[BASELINE]["mrr"]
     standings = [
         Standing(
             name,
             len(test),
-            mean_metrics(metrics),
+            mean_metrics(metrics) | of_lists[name],
             bootstrap_interval(metrics["mrr"], training.random_state),
             bootstrap_interval(metrics["mrr"] - baseline, training.random_state),
             seconds[name],
+            by_segment=metrics_by_segment(metrics, test.segment),
         )
         for name, metrics in per_customer.items()
     ]

@@ -137,6 +137,46 @@ def customer_metrics(rank: Ints, test: TestSet, k: Sequence[int] = (1, 3, 5)) ->
     return metrics
 
 
+def list_metrics(
+    scores: Floats, test: TestSet, buyers: Floats, customers: int, k: Sequence[int] = (1, 3, 5)
+) -> dict[str, float]:
+    """Return how much of the catalogue the best `k` products show, and how little known they are.
+
+    ``coverage_k`` is the share of candidates that anyone is offered; ``novelty_k`` the mean
+    information, in bits, of the offers: -log2 of a product's share of buyers (Zhou et al. 2010).
+
+    Parameters
+    ----------
+    scores : float32 array of shape (customers, products)
+        As `ranks` leaves them: minus infinity for what cannot be offered.
+    buyers : float32 array of shape (products,)
+        Of each product, among `customers` customers.
+    """
+    items = np.full((len(scores), max(k)), -1, dtype=np.int32)
+    best = np.full(items.shape, -np.inf, dtype=np.float32)
+    same_rule = np.zeros(len(scores), dtype=np.int32)
+    basket_kernels.best_allowed(scores, same_rule, test.candidates[None, :], items, best)
+    bits = -np.log2((buyers.astype(np.float64) + 1.0) / (customers + 1.0))
+    found: dict[str, float] = {}
+    for cut in k:
+        named = items[:, :cut][items[:, :cut] >= 0]
+        found[f"coverage_{cut}"] = len(np.unique(named)) / int(test.candidates.sum())
+        found[f"novelty_{cut}"] = float(bits[named].mean()) if len(named) else 0.0
+    return found
+
+
+def metrics_by_segment(
+    metrics: Mapping[str, Doubles], segment: Ints
+) -> dict[int, dict[str, float]]:
+    """Return each segment's mean metrics with ``customers``, by its number."""
+    found = {}
+    for number in np.unique(segment):
+        inside = segment == number
+        means = mean_metrics({name: values[inside] for name, values in metrics.items()})
+        found[int(number)] = means | {"customers": float(inside.sum())}
+    return found
+
+
 def _place_within(rank: Ints, indptr: npt.NDArray[np.int64]) -> Doubles:
     """Return how many of a customer's acquisitions rank up to each one, itself included."""
     row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))

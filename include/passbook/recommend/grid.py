@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
 
 from passbook.errors import GridError
 from passbook.recommend.als_model import AlsParameters, fit_als
@@ -14,6 +18,11 @@ from passbook.recommend.evaluation import TestSet, customer_metrics, mean_metric
 from passbook.recommend.interactions import Interactions
 
 log = logging.getLogger(__name__)
+
+RUNGS: Final = ((0.05, 1 / 3), (0.25, 1 / 3), (1.0, 0.0))
+"""Share of the customers, and of the settings that go on from there."""
+FEWEST_CUSTOMERS: Final = 20_000
+"""A smaller sample would order settings by chance."""
 
 
 @dataclass(frozen=True)
@@ -47,25 +56,94 @@ class Grid:
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting tried on the holdout."""
+    """One setting tried on the holdout.
+
+    Attributes
+    ----------
+    parameters : AlsParameters
+    customers : int
+        Customers that it was fitted on.
+    metrics : dict of str to float
+    seconds : float
+    """
 
     parameters: AlsParameters
+    customers: int
     metrics: dict[str, float]
     seconds: float
 
+    @property
+    def key(self) -> tuple[AlsParameters, int]:
+        """What is tried once only."""
+        return self.parameters, self.customers
+
+
+@dataclass(frozen=True)
+class TrialBook:
+    """Trials of an earlier, broken-off search, and where new ones are noted down at once."""
+
+    known: Sequence[Trial] = ()
+    note: Callable[[Trial], None] = lambda _: None
+
 
 def search(
-    train: Interactions, test: TestSet, grid: Grid, random_state: int, memory_limit_gb: float
+    train: Interactions,
+    test: TestSet,
+    grid: Grid,
+    *,
+    random_state: int,
+    memory_limit_gb: float,
+    book: TrialBook | None = None,
 ) -> list[Trial]:
-    """Try every setting; return the trials, the best mean reciprocal rank first."""
-    trials = []
+    """Try every setting on samples of customers, the better ones on ever more of them.
+
+    Successive halving (Jamieson and Talwalkar 2016): all settings on the first of `RUNGS`, the
+    better ones on the next, the finalists on all customers.
+
+    Returns
+    -------
+    list of Trial
+        The finalists first, the best mean reciprocal rank at the head; then earlier rungs'.
+    """
+    book = book or TrialBook()
+    known = {trial.key: trial for trial in book.known}
     settings = grid.settings()
-    for number, parameters in enumerate(settings, start=1):
-        started = time.perf_counter()
-        model = fit_als(train, parameters, random_state, memory_limit_gb)
-        rank = ranks(model.score(test.context), test)
-        metrics = mean_metrics(customer_metrics(rank, test))
-        trials.append(Trial(parameters, metrics, time.perf_counter() - started))
-        log.info("trial %d of %d: mrr %.4f in %.1f s, %s", number, len(settings), metrics["mrr"],
-                 trials[-1].seconds, parameters)  # fmt: skip
-    return sorted(trials, key=lambda trial: -trial.metrics["mrr"])
+    order = np.random.default_rng(random_state).permutation(train.shape[0])
+    trials: list[Trial] = []
+    for share, kept in RUNGS:
+        count = _sampled(train.shape[0], share)
+        if count == train.shape[0] and share < 1.0:
+            continue
+        part = train if count == train.shape[0] else train.take(np.sort(order[:count]))
+        rung = []
+        for number, parameters in enumerate(settings, start=1):
+            trial = known.get((parameters, count))
+            if trial is None:
+                trial = _trial(part, test, parameters, random_state, memory_limit_gb)
+                book.note(trial)
+            rung.append(trial)
+            log.info(
+                "trial %d of %d on %d customers: mrr %.4f in %.1f s, %s", number, len(settings),
+                count, trial.metrics["mrr"], trial.seconds, parameters,
+            )  # fmt: skip
+        rung.sort(key=lambda trial: -trial.metrics["mrr"])
+        trials = rung + trials
+        settings = [trial.parameters for trial in rung[: max(1, math.ceil(len(rung) * kept))]]
+    return trials
+
+
+def _sampled(customers: int, share: float) -> int:
+    return min(customers, max(FEWEST_CUSTOMERS, int(customers * share)))
+
+
+def _trial(
+    train: Interactions,
+    test: TestSet,
+    parameters: AlsParameters,
+    random_state: int,
+    memory_limit_gb: float,
+) -> Trial:
+    started = time.perf_counter()
+    model = fit_als(train, parameters, random_state, memory_limit_gb)
+    metrics = mean_metrics(customer_metrics(ranks(model.score(test.context), test), test))
+    return Trial(parameters, train.shape[0], metrics, time.perf_counter() - started)

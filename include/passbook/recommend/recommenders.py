@@ -8,6 +8,7 @@ from typing import Final
 
 from passbook.recommend.als_model import AlsParameters, fit_als, fit_als_by_segment
 from passbook.recommend.basket_model import BasketModel
+from passbook.recommend.bpr import fit_bpr
 from passbook.recommend.interactions import Flags, Interactions
 from passbook.recommend.neighbours import association_rules, ease, item_cosine, transitions
 from passbook.recommend.popularity import popularity, recent_popularity, segment_popularity
@@ -85,6 +86,7 @@ RECOMMENDERS: Final[Mapping[str, Callable[[Training], BasketModel | Ranker]]] = 
     "item_cosine": lambda training: item_cosine(training.train),
     "transitions": lambda training: transitions(training.train),
     "ease": lambda training: ease(training.train),
+    "bpr": lambda training: fit_bpr(training.train, training.random_state),
     "als": _als,
     "als_by_segment": _als_by_segment,
     "ranker": fit_ranker,

@@ -16,7 +16,7 @@ from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.catalogue import Catalogue
 from passbook.recommend.comparison import BASELINE, Standing, compare
 from passbook.recommend.evaluation import test_set
-from passbook.recommend.grid import Grid, Trial, search
+from passbook.recommend.grid import Grid, Trial, TrialBook, search
 from passbook.recommend.holdout import first_purchases, split
 from passbook.recommend.interactions import Flags, Interactions, interactions_as_of
 from passbook.recommend.model import RecommendModel
@@ -66,7 +66,7 @@ class TrainedScenario:
     standings : list of Standing
         Empty when the holdout has no acquisition: then the model is popularity.
     trials : list of Trial
-        The best first.
+        The finalists first, the best at the head.
     """
 
     model: RecommendModel
@@ -84,6 +84,7 @@ def train_scenario(
     profile: Ints,
     base_date: date,
     policy: Policy,
+    book: TrialBook | None = None,
 ) -> TrainedScenario:
     """Train one scenario for a base date.
 
@@ -96,6 +97,8 @@ def train_scenario(
         the base date.
     profile : int32 array of shape (customers, traits)
         Codes of traits that do not change with purchases, such as sex.
+    book : TrialBook, optional
+        Trials of a search that broke off, and where new ones are noted down.
 
     Raises
     ------
@@ -133,8 +136,10 @@ def train_scenario(
         log.info("%s: no acquisition on the holdout, popularity is offered", scenario.name)
     else:
         if "als" in recommenders:
-            trials = search(training.train, test, policy.grid, policy.random_state,
-                            policy.memory_limit_gb)  # fmt: skip
+            trials = search(
+                training.train, test, policy.grid, random_state=policy.random_state,
+                memory_limit_gb=policy.memory_limit_gb, book=book,
+            )  # fmt: skip
             training = scope.training(holdout.train, as_of_holdout, trials[0].parameters)
         standings = compare(recommenders, training, test)
     champion = next((s.recommender for s in standings if s.champion), BASELINE)

@@ -25,8 +25,9 @@ class Challenger:
         Figures on the holdout, which promotion compares.
     champion : Mapping[str, float], optional
         The champion's figures on the same holdout.
-    trials, leaderboard, figures : pyarrow.Table, optional
-        Rows of ``ops.trial``, ``ops.leaderboard`` and ``ops.model_figure``, in contract order.
+    trials, leaderboard, figures, recommender_metrics : pyarrow.Table, optional
+        Rows of ``ops.trial``, ``ops.leaderboard``, ``ops.model_figure`` and
+        ``ops.recommender_metric``, in contract order.
     """
 
     model: str
@@ -37,3 +38,4 @@ class Challenger:
     leaderboard: pa.Table | None = None
     champion: Mapping[str, float] | None = None
     figures: pa.Table | None = None
+    recommender_metrics: pa.Table | None = None

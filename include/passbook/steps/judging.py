@@ -48,6 +48,7 @@ def judge_all(stage: Stage, challengers: Sequence[Challenger]) -> dict[str, Judg
     store(stage, "trial", [challenger.trials for challenger in challengers])
     store(stage, "leaderboard", [challenger.leaderboard for challenger in challengers])
     store(stage, "model_figure", [challenger.figures for challenger in challengers])
+    store(stage, "recommender_metric", [c.recommender_metrics for c in challengers])
     return {challenger.model: _judge(stage, challenger) for challenger in challengers}
 
 

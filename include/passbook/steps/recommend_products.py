@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, age_classes, ca
 from passbook.recommend.comparison import Standing
 from passbook.recommend.control_group import in_control_group
 from passbook.recommend.eligibility import RecentOffers, rule_classes
-from passbook.recommend.grid import Grid
+from passbook.recommend.grid import Grid, TrialBook
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.offers import Audience, explanations_of
@@ -37,6 +36,7 @@ from passbook.steps.offer_tables import (
     product_batch,
 )
 from passbook.steps.past_offers import read_past_offers
+from passbook.steps.trial_book import trial_fingerprint, trial_row
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -50,6 +50,10 @@ SEGMENT_OF_FAMILY = {"deposit": "deposit", "insurance": "insurance", "fund": "de
 """Whose segments a family's scenarios are learnt by."""
 
 
+ALL_CUSTOMERS = -2
+"""Stands for the segment where ``ops.recommender_metric`` speaks of all."""
+
+
 def families(week: Week) -> list[str]:
     """Return the families whose holdings the bank offers."""
     return [family for family in FAMILIES if week.offers(f"{family}_holding")]
@@ -61,6 +65,7 @@ def train(
     *,
     holdout_segments: pa.Table | None = None,
     als: Mapping[str, AlsParameters] | None = None,
+    book: Callable[[str], TrialBook] | None = None,
 ) -> list[Challenger]:
     """Train every scenario that the bank's families allow.
 
@@ -73,6 +78,8 @@ def train(
         The same as they were known before the holdout month; by default `segments`.
     als : Mapping[str, AlsParameters], optional
         By scenario: parameters to take in place of a grid search, to see how a champion does.
+    book : callable, optional
+        From a model's name to the trials already known of it, and where new ones are noted.
 
     Raises
     ------
@@ -102,6 +109,7 @@ def train(
                 profile=profile,
                 base_date=week.base_date,
                 policy=policy if als is None else _without_search(policy, als.get(scenario.name)),
+                book=book and book(f"recommend.{scenario.name}"),
             )
         except NoAcquisitionsError as error:
             log.warning("%s: %s", scenario.name, error)
@@ -290,6 +298,7 @@ def _challenger(scenario: Scenario, trained: TrainedScenario, week: Week) -> Cha
     return Challenger(
         name, trained.model.to_files(), parameters, metrics,
         trials=_trials(name, trained, week), leaderboard=_leaderboard(name, trained, week),
+        recommender_metrics=_recommender_metrics(name, trained, week),
     )  # fmt: skip
 
 
@@ -299,9 +308,8 @@ def _trials(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
             "base_date": week.base_date,
             "model": name,
             "trial": number,
-            "parameters": json.dumps(asdict(trial.parameters)),
-            "metrics": json.dumps(trial.metrics),
-            "seconds": trial.seconds,
+            "fingerprint": trial_fingerprint(week),
+            **trial_row(trial),
         }
         for number, trial in enumerate(trained.trials)
     ]
@@ -326,3 +334,19 @@ def _leaderboard(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
         return {n: known[n] if n in known else standing.metrics[n] for n in schema.names}
 
     return pa.Table.from_pylist([row(s) for s in trained.standings], schema=schema)
+
+
+def _recommender_metrics(name: str, trained: TrainedScenario, week: Week) -> pa.Table:
+    """Return every metric of every recommender, of all customers and by segment."""
+    rows = [
+        (standing.recommender, segment, metric, value)
+        for standing in trained.standings
+        for segment, metrics in ((ALL_CUSTOMERS, standing.metrics), *standing.by_segment.items())
+        for metric, value in metrics.items()
+    ]
+    names = ("recommender", "segment", "metric", "value")
+    table = [
+        {"base_date": week.base_date, "model": name, **dict(zip(names, row, strict=True))}
+        for row in rows
+    ]
+    return pa.Table.from_pylist(table, schema=OPS_TABLES["recommender_metric"].schema)

@@ -37,6 +37,7 @@ from passbook.steps import (
 )
 from passbook.steps.judging import Judged, champion_row, decide_awaiting, judge_all, store
 from passbook.steps.model_files import read_model
+from passbook.steps.trial_book import trial_book
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -301,7 +302,10 @@ def _train_recommenders(stage: Stage, segments: KnownSegments) -> list[Challenge
     """
     try:
         return recommend_products.train(
-            stage.week, segments.now, holdout_segments=segments.before_holdout
+            stage.week,
+            segments.now,
+            holdout_segments=segments.before_holdout,
+            book=lambda model: trial_book(stage, model),
         )
     except NoAcquisitionsError as error:
         models = offered_models(stage.week)["recommend"]
