@@ -24,6 +24,7 @@ import pyarrow.dataset as ds
 from implicit.cpu._als import calculate_loss
 from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
 
 from passbook.recommend import AlternatingLeastSquares
 from passbook.recommend.interactions import confidence, interactions_as_of, to_csr
@@ -92,7 +93,8 @@ def loss(matrix: csr_matrix, users: Any, items: Any, settings: dict[str, Any]) -
 def compare(matrix: csr_matrix, settings: dict[str, Any]) -> dict[str, Any]:
     """Return both sides' seconds to implicit's objective."""
     theirs = ImplicitALS(**settings, iterations=ITERATIONS, random_state=0)
-    their_seconds = seconds_of(lambda: theirs.fit(matrix, show_progress=False))
+    with threadpool_limits(1, "blas"):  # as implicit advises
+        their_seconds = seconds_of(lambda: theirs.fit(matrix, show_progress=False))
     target = loss(matrix, theirs.user_factors, theirs.item_factors, settings)
     for iterations in range(1, ITERATIONS + 1):
         ours = AlternatingLeastSquares(**settings, iterations=iterations, random_state=0)

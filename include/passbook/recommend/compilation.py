@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import config, get_num_threads, njit, set_num_threads
+from threadpoolctl import threadpool_limits
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -18,3 +20,18 @@ def compiled(kernel: Kernel) -> Kernel:
 def in_parallel(kernel: Kernel) -> Kernel:
     """Compile so that `prange` runs on all threads."""
     return njit(cache=True, parallel=True)(kernel)  # type: ignore[return-value]
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let compiled loops and linear algebra use up to `count` threads; results do not depend on it.
+
+    Numba cannot have more than it was started with: as many as the machine has cores.
+    """
+    before = get_num_threads()
+    set_num_threads(min(count, config.NUMBA_NUM_THREADS))
+    try:
+        with threadpool_limits(count):
+            yield
+    finally:
+        set_num_threads(before)

@@ -17,6 +17,7 @@ from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.catalogue import AGE_UNKNOWN, Catalogue, age_classes, catalogue
 from passbook.recommend.comparison import Standing
+from passbook.recommend.compilation import threads
 from passbook.recommend.control_group import in_control_group
 from passbook.recommend.eligibility import RecentOffers, rule_classes
 from passbook.recommend.grid import Grid, TrialBook
@@ -101,16 +102,19 @@ def train(
     refused = []
     for scenario in offered_scenarios(families(week)):
         try:
-            trained = train_scenario(
-                scenario,
-                purchases,
-                products,
-                segments=by_family,
-                profile=profile,
-                base_date=week.base_date,
-                policy=policy if als is None else _without_search(policy, als.get(scenario.name)),
-                book=book and book(f"recommend.{scenario.name}"),
-            )
+            with threads(week.settings.threads):
+                trained = train_scenario(
+                    scenario,
+                    purchases,
+                    products,
+                    segments=by_family,
+                    profile=profile,
+                    base_date=week.base_date,
+                    policy=policy
+                    if als is None
+                    else _without_search(policy, als.get(scenario.name)),
+                    book=book and book(f"recommend.{scenario.name}"),
+                )
         except NoAcquisitionsError as error:
             log.warning("%s: %s", scenario.name, error)
             refused.append(scenario.name)
@@ -161,18 +165,21 @@ def work(stage: Stage) -> dict[str, Any]:
     past = read_past_offers(stage, people.interactions)
     audience = _audience(stage, people, products, past.recent)
     tables = OfferTables(audience, products, week.settings, explanations_of(models, products))
-    published = stage.publish(
-        {
-            "product": [product_batch(product, products, week.base_date)],
-            "offer_customer": offer_customer_batches(people, audience, week.settings.block_rows),
-            "recommendation_list": tables.lists(models, families(week)),
-            "control_offer": tables.control(),
-            "explanation": tables.explanations.batches(week.base_date),
-            "offer_exclusion": tables.exclusions(),
-            "offer_outcome": past.outcomes,
-        },
-        inputs={**_inputs(week, artifacts), **past.fingerprints},
-    )
+    with threads(week.settings.threads):
+        published = stage.publish(
+            {
+                "product": [product_batch(product, products, week.base_date)],
+                "offer_customer": offer_customer_batches(
+                    people, audience, week.settings.block_rows
+                ),
+                "recommendation_list": tables.lists(models, families(week)),
+                "control_offer": tables.control(),
+                "explanation": tables.explanations.batches(week.base_date),
+                "offer_exclusion": tables.exclusions(),
+                "offer_outcome": past.outcomes,
+            },
+            inputs={**_inputs(week, artifacts), **past.fingerprints},
+        )
     lists = next(p for p in published if p.table == "recommendation_list")
     return {
         "table": "recommendation_list",
