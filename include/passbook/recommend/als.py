@@ -4,7 +4,8 @@ With Y the item factors, A = YᵀY + λI and K = Y A⁻¹ Yᵀ, the exact factor
 products S with confidences c is x = A⁻¹ Y_Sᵀ z, where (I + (diag(c) − 1) K_SS) z = c: one k × k
 system, k being the size of the basket. As every x lies in the span of the basis A⁻¹ Yᵀ, the item
 step needs only sums of z zᵀ over baskets (products × products), never the customers' factors. Rows
-with the same products and confidences are solved once and counted.
+with the same products and confidences are solved once and counted. The first factors are those
+that would be best if every confidence were 1, out of the same products × products sums.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class AlternatingLeastSquares:
         start = rng.random((user_items.shape[1], self.factors)) * 0.01
         self._baskets = lay_out(user_items, self.alpha)
         used = self._baskets.used
-        self._factors = start[used]
+        self._factors = start[used] + self._spectral_start()
         self._user_factors = None
         for iteration in range(self.iterations):
             started = time.perf_counter()
@@ -202,6 +203,30 @@ class AlternatingLeastSquares:
         entries = float((np.diff(baskets.indptr) * baskets.count).sum())
         return float(loss / (total + customers * products - entries))
 
+    def _spectral_start(self) -> Doubles:
+        """Return the factors that would be best if every confidence were 1.
+
+        With M the 0/1 matrix of who owns what, MᵀM = V Σ² Vᵀ, these are V (Σ - λ)½: the optimum of
+        ‖M - XYᵀ‖² + λ(‖X‖² + ‖Y‖²). A few exact steps from there do what takes many from random
+        factors.
+        """
+        baskets = self._fitted()
+        products = len(baskets.used)
+        gram = np.zeros((products, products))
+        ones = np.ones(len(baskets.items))
+        als_kernels.weight_moments(baskets.indptr, baskets.items, ones, baskets.count, gram)
+        values, vectors = np.linalg.eigh(gram)
+        kept = min(self.factors, products)
+        singular = np.sqrt(np.maximum(values[::-1][:kept], 0.0))
+        leading = vectors[:, ::-1][:, :kept]
+        # An eigenvector's sign is the library's whim.
+        leading = leading * np.where(
+            leading[np.abs(leading).argmax(axis=0), range(kept)] < 0, -1, 1
+        )
+        factors = np.zeros((products, self.factors))
+        factors[:, :kept] = leading * np.sqrt(np.maximum(singular - self.regularization, 0.0))
+        return factors
+
     def _fitted(self) -> Baskets:
         if self._baskets is None:
             raise InteractionError("The model has not been fitted.")
@@ -244,10 +269,9 @@ class AlternatingLeastSquares:
                     slices[:, 1:], moments[:size], sums[:size],
                 )  # fmt: skip
             half = (moments[:size].reshape(-1, products) @ basis.T).reshape(size, products, -1)
-            for s, item in enumerate(slices[:, 0]):
-                triangle = basis @ half[s]
-                systems[item] += triangle + triangle.T
-                targets[item] += basis @ sums[s]
+            triangles = np.matmul(basis, half)
+            np.add.at(systems, slices[:, 0], triangles + triangles.transpose(0, 2, 1))
+            np.add.at(targets, slices[:, 0], sums[:size] @ basis.T)
         self._factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
 
     def _check_memory(self, user_items: csr_matrix) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from numba import config, get_num_threads, njit, set_num_threads
+from numba import get_num_threads, njit, set_num_threads
 from threadpoolctl import threadpool_limits
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -24,12 +24,12 @@ def in_parallel(kernel: Kernel) -> Kernel:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let compiled loops and linear algebra use up to `count` threads; results do not depend on it.
+    """Let compiled loops and linear algebra use up to `count` of the threads that they have.
 
-    Numba cannot have more than it was started with: as many as the machine has cores.
+    Results do not depend on it.
     """
     before = get_num_threads()
-    set_num_threads(min(count, config.NUMBA_NUM_THREADS))
+    set_num_threads(min(count, before))
     try:
         with threadpool_limits(count):
             yield
