@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"
