@@ -16,7 +16,7 @@ DAY = date(2022, 12, 4)
 
 
 def test_an_empty_ledger_is_said_to_be_empty() -> None:
-    page = render(Status({}, {}, [], [], []))
+    page = render(Status({}, {}, [], [], [], []))
     assert "No stage has run yet." in page
 
 
@@ -25,7 +25,7 @@ def test_reasons_are_escaped_and_stale_weeks_marked() -> None:
         (DAY, "ingest_work_tables"): ("reject", "E104", "<script>alert(1)</script>", None),
         (DAY, "score_credit"): ("pass", "", "", None),
     }
-    page = render(Status(verdicts, {(DAY, "score_credit"): "behaviour"}, [], [], []))
+    page = render(Status(verdicts, {(DAY, "score_credit"): "behaviour"}, [], [], [], []))
     assert "<script>" not in page
     assert "reject E104" in page
     assert 'class="stale" title="behaviour changed since; backfill this stage"' in page

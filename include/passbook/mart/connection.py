@@ -96,7 +96,9 @@ def named_error(error: psycopg2.Error) -> PassbookError:
     if code in _BUSY:
         return MartBusyError()
     if not code or code.startswith(("08", "57P", "53")):
-        return MartUnreachableError(f"The connection was lost ({code or type(error).__name__}).")
+        lacks = "Postgres lacks disk, memory or connections"
+        what = lacks if code.startswith("53") else "The connection was lost"
+        return MartUnreachableError(f"{what} ({code or type(error).__name__}).")
     if code.startswith(_BAD_DATA_CLASSES):
         where = f", constraint {constraint}" if constraint else ""
         return AuditError(f"Postgres refused a value ({errorcodes.lookup(code)}{where}).")

@@ -49,6 +49,14 @@ _ROWS = """
            to_char(published_at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM-DD HH24:MI')
     FROM counted WHERE base_date = (SELECT max(base_date) FROM counted) ORDER BY 1"""
 
+_OUTCOMES = """
+    SELECT scenario, offered_on, sum(offers)::bigint, sum(acquisitions)::bigint,
+           to_char(100.0 * sum(acquisitions) / nullif(sum(offers), 0), 'FM990.00 "%%"'),
+           to_char(100.0 * sum(control_acquisitions) / nullif(sum(control_offers), 0),
+                   'FM990.00 "%%"')
+    FROM mart.offer_outcome WHERE base_date = (SELECT max(base_date) FROM mart.offer_outcome)
+    GROUP BY 1, 2 ORDER BY 1"""
+
 
 @dataclass(frozen=True)
 class Status:
@@ -58,6 +66,7 @@ class Status:
     stale: dict[tuple[date, str], str]
     models: Sequence[Row]
     drift: Sequence[Row]
+    outcomes: Sequence[Row]
     rows: Sequence[Row]
 
     @property
@@ -79,6 +88,7 @@ def read_status(connection: Connection, *, weeks: int = WEEKS) -> Status:
             {(row[0], row[1]): row[2] for row in rows(_STALE)},
             rows(_MODELS),
             rows(_DRIFT),
+            rows(_OUTCOMES),
             rows(_ROWS),
         )
 
@@ -103,6 +113,12 @@ def render(status: Status, moment: datetime | None = None) -> str:
             "Drift of the newest week",
             table(("model", "drifted", "largest PSI", "in", "features drifted", "seasonal"),
                   status.drift),
+        ),
+        section(
+            "What became of offers",
+            table(("scenario", "offered on", "offers", "bought", "conversion", "without an offer"),
+                  status.outcomes),
+            "Against the control group, which was offered nothing.",
         ),
         section(
             "Published last",

@@ -251,9 +251,11 @@ def _lock(connection: Connection, name: str, base_date: date, run_id: str, secon
     run = f"passbook run {hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
     from psycopg2.errors import LockNotAvailable  # noqa: PLC0415
 
+    from passbook.mart.connection import transaction  # noqa: PLC0415
+
     stage_key, tables_key = f"{name} {base_date}", f"{base_date}"
     tables_lock = "pg_advisory_lock" if name == _WRITES_WORK_TABLES else "pg_advisory_lock_shared"
-    with connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute("SELECT set_config('application_name', %s, false)", (run,))
         cursor.execute(_END_EARLIER_ATTEMPT, {"key": stage_key, "run": run})
         cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds}s",))
@@ -270,7 +272,6 @@ def _lock(connection: Connection, name: str, base_date: date, run_id: str, secon
                 f"{name} for {base_date}, or a stage that it must not disturb."
             ) from None
         cursor.execute("SELECT set_config('lock_timeout', '0', false)")
-    connection.commit()
 
 
 def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, date], str]:
@@ -278,7 +279,9 @@ def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, da
 
     An observation date's partition counts as the run of that date left it, if there was one.
     """
-    with connection.cursor() as cursor:
+    from passbook.mart.connection import transaction  # noqa: PLC0415
+
+    with transaction(connection) as cursor:
         cursor.execute(
             "SELECT DISTINCT ON (work_table, partition_date)"
             " work_table, partition_date, fingerprint FROM ops.work_table"
@@ -287,7 +290,6 @@ def _fingerprints(connection: Connection, base_date: date) -> dict[tuple[str, da
             (base_date, [base_date, *observation_dates(base_date)]),
         )
         rows = cursor.fetchall()
-    connection.commit()
     return {(table, partition): fingerprint for table, partition, fingerprint in rows}
 
 
