@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from time import monotonic
 from typing import Final
@@ -204,11 +204,24 @@ class Hive:
 
     def count_rows(self, database: str, name: str, base_date: date) -> int:
         """Return Hive's own count of a partition's rows."""
-        _check_names(database, name)
-        counted = self.query(
-            f"SELECT count(*) AS n FROM {database}.{name} WHERE base_date = DATE '{base_date}'"
-        )
-        return int(counted.column(0)[0].as_py())
+        return int(self.query(_count(database, name, base_date)).column(0)[0].as_py())
+
+    def _started(self, sql: str) -> Operation:
+        """Start a statement, over a new connection where the present one was lost."""
+        try:
+            return self._session.start(sql)
+        except HiveUnreachableError:
+            self._session.reconnect()
+            return self._session.start(sql)
+
+    def _counted(self, counting: Operation, database: str, name: str, base_date: date) -> int:
+        """Return what a count that was started came to; one that is lost is asked for again."""
+        try:
+            counting.wait()
+            return int(self._fetch(counting).column(0)[0].as_py())
+        except HiveUnreachableError:
+            self._session.reconnect()
+            return self.count_rows(database, name, base_date)
 
     def partition(self, database: str, name: str, base_date: date) -> warehouse.Partition:
         """Return where a partition's files are, and of which format.
@@ -268,8 +281,14 @@ class Hive:
         if self._session.address.reader == "thrift":
             blocks = list(self._stream(database, table, base_date, names, 250_000))
             return pa.Table.from_batches(blocks, warehouse.schema_of(table, names))
-        dataset, _ = self.open_files(database, name, base_date)
-        return warehouse.read(dataset, table, names)
+        # Hive counts while the files are found and read.
+        with closing(self._started(_count(database, name, base_date))) as counting:
+            dataset, _ = warehouse.open_partition(self.partition(database, name, base_date))
+            found = warehouse.read(dataset, table, names)
+            rows = found.num_rows if names else dataset.count_rows()
+            counted = self._counted(counting, database, name, base_date)
+        _hold_rows(database, name, base_date, rows, counted)
+        return found
 
     def iter_batches(
         self,
@@ -290,12 +309,8 @@ class Hive:
     def open_files(self, database: str, name: str, base_date: date) -> tuple[ds.Dataset, int]:
         """Return a partition's files, their rows held against Hive's count, and their bytes."""
         dataset, size = warehouse.open_partition(self.partition(database, name, base_date))
-        rows, counted = dataset.count_rows(), self.count_rows(database, name, base_date)
-        if rows != counted:
-            raise WarehouseError(
-                f"{database}.{name} for {base_date}: Hive counts {counted:,} rows, "
-                f"its files hold {rows:,}."
-            )
+        counted = self.count_rows(database, name, base_date)
+        _hold_rows(database, name, base_date, dataset.count_rows(), counted)
         return dataset, size
 
     def _stream(
@@ -304,14 +319,16 @@ class Hive:
         """Yield a partition's rows through HiveServer2, sorted by key, held against its count."""
         _check_names(database, table.name)
         schema = warehouse.schema_of(table, columns)
-        expected = self.count_rows(database, table.name, base_date)
         order = ", ".join(f"`{c}`" for c in (table.key or table.column_names))
-        operation = self._run(
+        select = (
             f"SELECT {', '.join(f'`{c}`' for c in columns)} FROM {database}.{table.name} "
             f"WHERE base_date = DATE '{base_date}' ORDER BY {order}"
         )
         seen = 0
-        try:
+        with (
+            closing(self._started(_count(database, table.name, base_date))) as counting,
+            closing(self._run(select)) as operation,
+        ):
             for batch in operation.batches(rows):
                 seen += batch.num_rows
                 yield pa.record_batch(
@@ -319,13 +336,25 @@ class Hive:
                      for column, field in zip(batch.columns, schema, strict=True)],
                     schema=schema,
                 )  # fmt: skip
-        finally:
-            operation.close()
+            expected = self._counted(counting, database, table.name, base_date)
         if seen != expected:
             raise WarehouseError(
                 f"{database}.{table.name} for {base_date}: Hive counts {expected:,} rows, "
                 f"it sent {seen:,}."
             )
+
+
+def _count(database: str, name: str, base_date: date) -> str:
+    _check_names(database, name)
+    return f"SELECT count(*) AS n FROM {database}.{name} WHERE base_date = DATE '{base_date}'"
+
+
+def _hold_rows(database: str, name: str, base_date: date, rows: int, counted: int) -> None:
+    if rows != counted:
+        raise WarehouseError(
+            f"{database}.{name} for {base_date}: Hive counts {counted:,} rows, "
+            f"its files hold {rows:,}."
+        )
 
 
 def _columns(name: str, columns: Sequence[str] | None) -> tuple[Table, Sequence[str]]:

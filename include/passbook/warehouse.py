@@ -38,7 +38,7 @@ def open_partition(partition: Partition) -> tuple[ds.Dataset, int]:
         E108 when the location cannot be reached or a file cannot be read.
     """
     try:
-        filesystem, folder = _filesystem(partition.location)
+        filesystem, folder, is_local = _filesystem(partition.location)
         files = sorted(
             (info for info in filesystem.get_file_info(pafs.FileSelector(folder, recursive=True))
              if info.is_file and not info.base_name.startswith(_IGNORED) and info.size),
@@ -47,7 +47,7 @@ def open_partition(partition: Partition) -> tuple[ds.Dataset, int]:
         dataset = ds.dataset(
             [info.path for info in files],
             schema=None if files else pa.schema([]),
-            format=partition.format,
+            format=_format(partition.format, is_local),
             filesystem=filesystem,
         )
     except (OSError, pa.ArrowInvalid, ImportError, ValueError) as error:
@@ -55,12 +55,20 @@ def open_partition(partition: Partition) -> tuple[ds.Dataset, int]:
     return dataset, sum(info.size for info in files)
 
 
-def _filesystem(location: str) -> tuple[pafs.FileSystem, str]:
+def _filesystem(location: str) -> tuple[pafs.FileSystem, str, bool]:
     parts = urlsplit(location)
     if parts.scheme in ("", "file"):
-        return pafs.LocalFileSystem(), unquote(parts.path)
+        return pafs.LocalFileSystem(use_mmap=True), unquote(parts.path), True
     filesystem, path = fsspec.core.url_to_fs(location)
-    return pafs.PyFileSystem(pafs.FSSpecHandler(filesystem)), path
+    return pafs.PyFileSystem(pafs.FSSpecHandler(filesystem)), path, False
+
+
+def _format(name: str, is_local: bool) -> ds.FileFormat:
+    """Return how files are read: mapped ones from where they lie, others ahead in large pieces."""
+    if name == "orc":
+        return ds.OrcFileFormat()
+    options = ds.ParquetFragmentScanOptions(pre_buffer=not is_local)
+    return ds.ParquetFileFormat(default_fragment_scan_options=options)
 
 
 def check_schema(found: pa.Schema, table: Table) -> None:
