@@ -39,12 +39,13 @@ PRODUCTS = pa.table(
         "sale_end": [None, date(2022, 12, 31)] * 350,
         "min_age": pa.array([None, 19] * 350, pa.int32()),
         "max_age": pa.array([None, 99] * 350, pa.int32()),
+        "customer_type": [None, "개인"] * 350,
     },
     schema=PRODUCT.schema,
 )
 HIVE_COLUMNS = (
     "product_code STRING, product_name STRING, family STRING, sale_start DATE, sale_end DATE, "
-    "min_age INT, max_age INT"
+    "min_age INT, max_age INT, customer_type STRING"
 )
 
 
