@@ -124,6 +124,15 @@ class Settings(BaseSettings):
     credit_scorecard_distance: float = Field(
         0.005, ge=0, description="Gini that a scorecard may lack and still be published."
     )
+    credit_calibration: Literal["platt", "isotonic"] = Field(
+        "platt", description="How the default-risk model's odds are calibrated."
+    )
+    credit_reject_inference: float | None = Field(
+        None,
+        gt=0,
+        description="Odds of default of customers without an outcome, as a multiple of equal ones "
+        "with one; unset: nothing is inferred.",
+    )
     credit_fairness_approval: str | None = Field(
         None,
         description="Who accepts a credit model that approves groups unequally, and why.",

@@ -12,11 +12,19 @@ import pytest
 
 from credit.planted import PlantedBank, planted_bank
 from passbook.credit import features
+from passbook.credit.boosting import TreeSettings
 from passbook.credit.evaluation import discrimination
 from passbook.credit.index import IndexScale, whole_shares
 from passbook.credit.model_card import render
 from passbook.credit.scoring import CreditModels, score_block
-from passbook.credit.training import RiskPlan, Sample, Trained, train_default, train_style
+from passbook.credit.training import (
+    RiskPlan,
+    Sample,
+    Trained,
+    train_default,
+    train_style,
+    with_inferred,
+)
 
 AS_OF = date(2022, 6, 5)
 PLAN = RiskPlan(IndexScale(), "optuna", 1, 0.005, seed=0, threads=2)
@@ -143,6 +151,25 @@ def test_model_card_tells_figures_fairness_and_limits(trained: tuple[Trained, Tr
         "never a feature: sex", "| customer | f |",
     ):  # fmt: skip
         assert words in text
+
+
+def test_inferred_outcomes_raise_the_rate_by_the_multiple_that_is_assumed(
+    later: tuple[Sample, pa.Table, np.ndarray],
+) -> None:
+    sample = later[0]
+    names = features.names(planted_bank(5, seed=0).tables)
+    known = replace(
+        sample, matrix=sample.matrix[:2000], defaulted=sample.defaulted[:2000],
+        without_outcome=sample.matrix[2000:],
+    )  # fmt: skip
+    settings = TreeSettings(folds=2, rounds=60, patience=10)
+    plan = replace(PLAN, reject_inference=3.0)
+    matrix, outcome = with_inferred([known], names, settings, plan)
+    assert matrix.shape == (4000, sample.matrix.shape[1])
+    np.testing.assert_array_equal(outcome[:2000], known.defaulted)
+    odds = [rate / (1 - rate) for rate in (outcome[2000:].mean(), sample.defaulted[2000:].mean())]
+    assert 2.0 < odds[0] / odds[1] < 4.0
+    assert len(with_inferred([known], names, settings, PLAN)[0]) == 2000
 
 
 def test_whole_shares_add_up() -> None:

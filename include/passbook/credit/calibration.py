@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
+from sklearn.isotonic import IsotonicRegression
+
+Method = Literal["platt", "isotonic"]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibrated log-odds are ``intercept + slope * margin``, with a slope above zero.
+    """Platt's: calibrated log-odds are ``intercept + slope * margin``, with a slope above zero.
 
-    A line keeps additive contributions additive, and customers in their order.
+    A line keeps exact contributions exact, and customers in their order.
     """
 
     slope: float = 1.0
@@ -23,9 +28,86 @@ class Calibration:
         """Return calibrated log-odds of default, shape (rows,)."""
         return self.intercept + self.slope * np.asarray(margin, np.float64)
 
+    def contributions(self, parts: np.ndarray) -> np.ndarray:
+        """Turn contributions to the margin (last: the bias) into such to the log-odds, in place."""
+        parts *= self.slope
+        parts[:, -1] += self.intercept
+        return parts
+
     def probability(self, margin: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities of default, shape (rows,)."""
         return np.asarray(expit(self.log_odds(margin)))
+
+    def described(self) -> dict[str, Any]:
+        """Return what `from_described` reads."""
+        return {"kind": "platt", **asdict(self)}
+
+
+@dataclass(frozen=True)
+class IsotonicCalibration:
+    """Isotonic: calibrated log-odds rise with the margin, along lines between knots.
+
+    Attributes
+    ----------
+    margins, values : tuple of float
+        The knots: ascending margins, and their log-odds, which never fall.
+    """
+
+    margins: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def log_odds(self, margin: np.ndarray) -> np.ndarray:
+        """Return calibrated log-odds of default, shape (rows,)."""
+        return np.asarray(np.interp(margin, self.margins, self.values))
+
+    def contributions(self, parts: np.ndarray) -> np.ndarray:
+        """Turn contributions to the margin (last: the bias) into such to the log-odds, in place.
+
+        A row's contributions are stretched by one factor, which is never below zero: they add up to
+        the calibrated log-odds, and keep their signs and their order.
+        """
+        start = parts[:, -1].copy()
+        gap = parts[:, :-1].sum(axis=1)
+        parts[:, -1] = self.log_odds(start)
+        rise = self.log_odds(start + gap) - parts[:, -1]
+        small = np.abs(gap) < 1e-9
+        factor = np.where(small, 1.0, rise / np.where(small, 1.0, gap))
+        parts[:, :-1] *= factor[:, None]
+        return parts
+
+    def described(self) -> dict[str, Any]:
+        """Return what `from_described` reads."""
+        return {"kind": "isotonic", **asdict(self)}
+
+
+def from_described(described: Mapping[str, Any]) -> Calibration | IsotonicCalibration:
+    """Read what ``described`` gave."""
+    values = {name: value for name, value in described.items() if name != "kind"}
+    if described.get("kind") == "isotonic":
+        return IsotonicCalibration(tuple(values["margins"]), tuple(values["values"]))
+    return Calibration(**values)
+
+
+def fit(
+    margin: np.ndarray, defaulted: np.ndarray, method: Method
+) -> Calibration | IsotonicCalibration:
+    """Fit a calibration on margins that the model has not been trained on."""
+    return fit_isotonic(margin, defaulted) if method == "isotonic" else fit_platt(margin, defaulted)
+
+
+def fit_isotonic(margin: np.ndarray, defaulted: np.ndarray) -> IsotonicCalibration:
+    """Fit an isotonic calibration (B. Zadrozny and C. Elkan, 2002) on held-out margins.
+
+    Where nobody, or everybody, defaulted the odds are held at one customer more of either kind.
+    """
+    bad = np.asarray(defaulted, bool)
+    least = 1.0 / (len(bad) + 2.0)
+    regression = IsotonicRegression(y_min=least, y_max=1 - least, out_of_bounds="clip")
+    regression.fit(np.asarray(margin, np.float64), bad.astype(float))
+    return IsotonicCalibration(
+        tuple(map(float, regression.X_thresholds_)),
+        tuple(map(float, logit(regression.y_thresholds_))),
+    )
 
 
 def fit_platt(margin: np.ndarray, defaulted: np.ndarray) -> Calibration:

@@ -10,9 +10,9 @@ from functools import cached_property
 import numpy as np
 import xgboost as xgb
 
-from passbook.credit import boosting
+from passbook.credit import boosting, calibration
 from passbook.credit.boosting import TreeSettings
-from passbook.credit.calibration import Calibration, fit_platt
+from passbook.credit.calibration import Calibration, IsotonicCalibration, Method
 from passbook.credit.evaluation import check_outcomes
 from passbook.credit.index import IndexScale
 from passbook.credit.tree_contributions import ContributionTables, compile_trees
@@ -29,7 +29,7 @@ class DefaultRisk:
     low, high : numpy.ndarray of float32, shape (features,)
         Bounds that values are drawn in to (winsorised).
     boosters : tuple of xgboost.Booster
-    calibration : Calibration
+    calibration : Calibration or IsotonicCalibration
     scale : IndexScale
     """
 
@@ -37,7 +37,7 @@ class DefaultRisk:
     low: np.ndarray
     high: np.ndarray
     boosters: tuple[xgb.Booster, ...]
-    calibration: Calibration
+    calibration: Calibration | IsotonicCalibration
     scale: IndexScale
 
     def log_odds(self, matrix: np.ndarray) -> np.ndarray:
@@ -52,10 +52,7 @@ class DefaultRisk:
         numpy.ndarray, shape (rows, features + 1)
             The last column is what every customer starts with. A row sums to its log-odds.
         """
-        parts = self._trees.contributions(self._bounded(matrix))
-        parts *= self.calibration.slope
-        parts[:, -1] += self.calibration.intercept
-        return parts
+        return self.calibration.contributions(self._trees.contributions(self._bounded(matrix)))
 
     def to_files(self) -> dict[str, bytes]:
         """Return the model as files: JSON and one ``.ubj`` a booster."""
@@ -64,7 +61,7 @@ class DefaultRisk:
             "low": self.low.tolist(),
             "high": self.high.tolist(),
             "boosters": len(self.boosters),
-            "calibration": asdict(self.calibration),
+            "calibration": self.calibration.described(),
             "scale": asdict(self.scale),
         }
         files = {"default_risk.json": json.dumps(description, indent=1).encode()}
@@ -84,7 +81,7 @@ class DefaultRisk:
                 boosting.from_bytes(files[f"trees_{number}.ubj"])
                 for number in range(described["boosters"])
             ),
-            Calibration(**described["calibration"]),
+            calibration.from_described(described["calibration"]),
             IndexScale(**described["scale"]),
         )
 
@@ -120,6 +117,7 @@ def fit(
     scale: IndexScale,
     seed: int,
     threads: int,
+    calibrated: Method = "platt",
 ) -> DefaultRisk:
     """Fit boosted trees and calibrate them on margins of rows they have not seen.
 
@@ -134,6 +132,7 @@ def fit(
     settings : TreeSettings
     scale : IndexScale
     seed, threads : int
+    calibrated : {"platt", "isotonic"}
 
     Raises
     ------
@@ -145,4 +144,5 @@ def fit(
     boosters, margins = boosting.fit_folds(
         np.clip(matrix, low, high), bad, settings, monotone=risk, seed=seed, threads=threads
     )
-    return DefaultRisk(tuple(names), low, high, boosters, fit_platt(margins, bad), scale)
+    found = calibration.fit(margins, bad, calibrated)
+    return DefaultRisk(tuple(names), low, high, boosters, found, scale)

@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from passbook.credit import default_risk, encoding, model_file, reasons
 from passbook.credit.boosting import TreeSettings
+from passbook.credit.calibration import Method
 from passbook.credit.default_risk import DefaultRisk
 from passbook.credit.encoding import ColumnEncoding, Encoding
 from passbook.credit.index import IndexScale
@@ -45,6 +46,7 @@ class CreditModel:
         Words for a column in reasons; else its name.
     settings : TreeSettings
     scale : IndexScale
+    calibrated : {"platt", "isotonic"}
     seed, threads : int
         The result depends on the seed, never on the number of threads.
 
@@ -62,6 +64,7 @@ class CreditModel:
         labels: Mapping[str, str] | None = None,
         settings: TreeSettings = THOROUGH,
         scale: IndexScale | None = None,
+        calibrated: Method = "platt",
         seed: int = 0,
         threads: int = 2,
     ) -> None:
@@ -70,6 +73,7 @@ class CreditModel:
         self.labels = dict(labels or {})
         self.settings = settings
         self.scale = scale or IndexScale()
+        self.calibrated: Method = calibrated
         self.seed = seed
         self.threads = threads
         self._fitted: tuple[Encoding, DefaultRisk] | None = None
@@ -110,6 +114,7 @@ class CreditModel:
             scale=self.scale,
             seed=self.seed,
             threads=self.threads,
+            calibrated=self.calibrated,
         )
         self._fitted = columns, model
         return self
@@ -154,6 +159,7 @@ class CreditModel:
             "risk": self.risk,
             "labels": self.labels,
             "settings": asdict(self.settings),
+            "calibrated": self.calibrated,
             "seed": self.seed,
         }
         files = {_FILE: json.dumps(described, ensure_ascii=False).encode(), **model.to_files()}
@@ -177,6 +183,7 @@ class CreditModel:
             labels=described["labels"],
             settings=TreeSettings(**described["settings"]),
             scale=model.scale,
+            calibrated=described["calibrated"],
             seed=described["seed"],
             threads=threads,
         )

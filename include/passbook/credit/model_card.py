@@ -36,9 +36,10 @@ _CLEANING = (
     " to them. Nobody was dropped."
 )
 _LIMITS = (
-    "Customers without credit have no outcome, so the model has learnt from those who have it; no"
-    " outcome is inferred for the others. Figures hold for the dates above; drift is watched each"
-    " week. The index describes risk, it does not decide: a decision is the bank's."
+    "Customers without credit have no outcome. The model has learnt from those who have one; unless"
+    " reject_inference is among the parameters below, no outcome was inferred for the others."
+    " Figures hold for the dates above; drift is watched each week. The index describes risk, it"
+    " does not decide: a decision is the bank's."
 )
 
 

@@ -21,6 +21,7 @@ from passbook.credit import (
     styles,
 )
 from passbook.credit.boosting import TreeSettings
+from passbook.credit.calibration import Method as Calibrated
 from passbook.credit.calibration import reliability
 from passbook.credit.default_risk import DefaultRisk
 from passbook.credit.fairness import audit
@@ -56,6 +57,8 @@ class Sample:
         bank does not know the days.
     impossible : Mapping[str, int]
         Values that were made missing because they cannot be, by feature, over all customers.
+    without_outcome : numpy.ndarray of float32, optional, shape (others, features)
+        Customers of the date that have no outcome, where one is to be inferred for them.
     """
 
     matrix: np.ndarray
@@ -65,6 +68,7 @@ class Sample:
     observed: str = ""
     default_day: np.ndarray | None = None
     impossible: Mapping[str, int] = field(default_factory=dict)
+    without_outcome: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,10 @@ class RiskPlan:
     scorecard_distance : float
         Gini that the scorecard may lack and still be published.
     seed, threads : int
+    calibrated : {"platt", "isotonic"}
+    reject_inference : float, optional
+        Odds of default of customers without an outcome, as a multiple of those that the model gives
+        to equal ones with an outcome; None infers nothing.
     """
 
     scale: IndexScale
@@ -101,6 +109,8 @@ class RiskPlan:
     scorecard_distance: float
     seed: int
     threads: int
+    calibrated: Calibrated = "platt"
+    reject_inference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -180,7 +190,8 @@ def train_default(
     evaluation.check_outcomes(later.defaulted)
     tried = _search(earlier, columns, plan)
     settings = replace(best(tried), folds=TreeSettings.folds)
-    validated = _fit_both(earlier.matrix, earlier.defaulted, columns, settings, plan)
+    seen = with_inferred([earlier], columns, settings, plan)
+    validated = _fit_both(*seen, columns, settings, plan)
     judged = {
         name: judge(model.log_odds(later.matrix), later, plan.scale)
         for name, model in (
@@ -190,13 +201,8 @@ def train_default(
     }
     gini = {name: found["out_of_time"]["gini"] for name, found in judged.items()}
     chosen = risk_models.choose(gini, plan.scorecard_distance)
-    final = _fit_both(
-        np.vstack([earlier.matrix, later.matrix]),
-        np.concatenate([earlier.defaulted, later.defaulted]),
-        columns,
-        settings,
-        plan,
-    )
+    everything = with_inferred([earlier, later], columns, settings, plan)
+    final = _fit_both(*everything, columns, settings, plan)
     files = risk_models.to_files(final.trees, final.scorecard, chosen) | style.to_files()
     evaluated = {
         "chosen": chosen,
@@ -211,7 +217,9 @@ def train_default(
     for found in judged.values():
         del found["index"]
     files[EVALUATION_FILE] = _json(evaluated)
-    parameters = {"kind": chosen, **asdict(settings)}
+    parameters = {"kind": chosen, "calibrated": plan.calibrated, **asdict(settings)}
+    if plan.reject_inference is not None:
+        parameters["reject_inference"] = plan.reject_inference
     return Trained(
         files,
         parameters,
@@ -278,8 +286,35 @@ def _cleaning(
 
 
 def _with_style(sample: Sample, style: StyleModel) -> Sample:
-    matrix = scoring.with_style(sample.matrix, style.probabilities(sample.matrix))
-    return replace(sample, matrix=matrix)
+    def styled(matrix: np.ndarray) -> np.ndarray:
+        return scoring.with_style(matrix, style.probabilities(matrix))
+
+    others = None if sample.without_outcome is None else styled(sample.without_outcome)
+    return replace(sample, matrix=styled(sample.matrix), without_outcome=others)
+
+
+def with_inferred(
+    samples: Sequence[Sample], columns: Sequence[str], settings: TreeSettings, plan: RiskPlan
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return training rows and outcomes, with inferred ones of other customers where asked for.
+
+    Parcelling: trees of the known outcomes give the others their odds, these are multiplied, and
+    outcomes are drawn with them. At most as many others as known ones take part. What is judged out
+    of time are known outcomes alone.
+    """
+    matrix = np.vstack([sample.matrix for sample in samples])
+    defaulted = np.concatenate([sample.defaulted for sample in samples])
+    unknown = [s.without_outcome for s in samples if s.without_outcome is not None]
+    if plan.reject_inference is None or not unknown:
+        return matrix, defaulted
+    rng = np.random.default_rng(plan.seed)
+    others = np.vstack(unknown)
+    kept = np.sort(rng.permutation(len(others))[: len(matrix)])
+    others = others[kept]
+    trees = _trees(matrix, defaulted, columns, settings, plan)
+    odds = trees.log_odds(others) + np.log(plan.reject_inference)
+    drawn = rng.random(len(others)) < expit(odds)
+    return np.vstack([matrix, others]), np.concatenate([defaulted, drawn])
 
 
 def _search(sample: Sample, columns: Sequence[str], plan: RiskPlan) -> list[Trial]:
@@ -299,14 +334,14 @@ def _search(sample: Sample, columns: Sequence[str], plan: RiskPlan) -> list[Tria
     )
 
 
-def _fit_both(
+def _trees(
     matrix: np.ndarray,
     defaulted: np.ndarray,
     columns: Sequence[str],
     settings: TreeSettings,
     plan: RiskPlan,
-) -> Candidates:
-    trees = default_risk.fit(
+) -> DefaultRisk:
+    return default_risk.fit(
         matrix,
         defaulted,
         names=columns,
@@ -315,7 +350,18 @@ def _fit_both(
         scale=plan.scale,
         seed=plan.seed,
         threads=plan.threads,
+        calibrated=plan.calibrated,
     )
+
+
+def _fit_both(
+    matrix: np.ndarray,
+    defaulted: np.ndarray,
+    columns: Sequence[str],
+    settings: TreeSettings,
+    plan: RiskPlan,
+) -> Candidates:
+    trees = _trees(matrix, defaulted, columns, settings, plan)
     card = scorecard.fit(
         matrix,
         defaulted,

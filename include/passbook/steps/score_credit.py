@@ -251,6 +251,10 @@ def _sample(week: Week, at: date, names: tuple[str, ...]) -> Sample:
     outcomes = _outcomes(week, at)
     table, impossible = _read_features(week, at)
     customer = week.table("customer", ["customer_id", *AUDITED], at=at)
+    others = None
+    if week.settings.credit_reject_inference is not None:
+        unknown = pc.is_in(table["customer_id"], value_set=outcomes["customer_id"])
+        others = features.as_matrix(table.filter(pc.invert(unknown)), names)
     position = pc.index_in(outcomes["customer_id"], value_set=table["customer_id"])
     known = pc.is_valid(position)
     outcomes = outcomes.filter(known)
@@ -264,6 +268,7 @@ def _sample(week: Week, at: date, names: tuple[str, ...]) -> Sample:
         observed=at.isoformat(),
         default_day=_default_days(outcomes),
         impossible=impossible,
+        without_outcome=others,
     )
 
 
@@ -296,6 +301,8 @@ def _plan(settings: Settings) -> RiskPlan:
         settings.credit_scorecard_distance,
         settings.seed,
         settings.threads,
+        settings.credit_calibration,
+        settings.credit_reject_inference,
     )
 
 
