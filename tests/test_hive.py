@@ -273,6 +273,27 @@ def test_a_server_that_freezes_runs_into_the_timeout(proxy: Proxy) -> None:
             door.query("SELECT 1")
 
 
+def test_a_server_that_freezes_in_a_fetch_runs_into_the_timeout(
+    proxy: Proxy, products: str
+) -> None:
+    url = f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE&read=thrift&timeout=5"
+    with hive.connect(url) as door:
+        blocks = door.iter_batches(products, "product", BASE_DATE, rows=100)
+        assert next(blocks).num_rows == 100
+        proxy.freeze()
+        with pytest.raises(HiveUnreachableError, match="timeout"):
+            list(blocks)
+
+
+def test_a_stream_of_other_rows_than_hive_counts_is_e108(
+    hive_url: str, products: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hive.connect(f"{hive_url}&read=thrift") as door:
+        monkeypatch.setattr(door, "count_rows", lambda *place: 701)
+        with pytest.raises(WarehouseError, match="Hive counts 701 rows, it sent 700"):
+            door.read_table(products, "product", BASE_DATE)
+
+
 def test_a_statement_beyond_its_limit_is_cancelled(hive_url: str) -> None:
     with (
         hive.connect(f"{hive_url}&statement_timeout=1") as door,
