@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 from pyarrow import csv
 
-from passbook.errors import InputError, NoAcquisitionsError
+from passbook.errors import InputError, InteractionError, NoAcquisitionsError
 from passbook.recommend import leaderboard
 
 START = date(2022, 1, 1)
@@ -88,6 +88,44 @@ def test_bad_tables_are_refused() -> None:
         leaderboard(train, test.drop_columns("acquired_on"))
     with pytest.raises(InputError, match="after the beginning of test"):
         leaderboard(test, train)
+
+
+def test_blank_keys_unknown_codes_and_cut_offs_that_make_no_sense_are_refused() -> None:
+    train, test = _purchases(100)
+    blank = pa.concat_tables([train, train.slice(0, 1).set_column(
+        0, "customer_id", pa.array([None], pa.string()))])  # fmt: skip
+    with pytest.raises(InteractionError, match="1 holdings have no customer_id"):
+        leaderboard(blank, test)
+    nothing = test.slice(0, 1).set_column(1, "product_code", pa.array([None], pa.string()))
+    with pytest.raises(InteractionError, match="1 purchases of test"):
+        leaderboard(train, pa.concat_tables([test, nothing]))
+    with pytest.raises(InputError, match="lacks 5 bought codes, the first: 'p1'"):
+        leaderboard(train, test, products=pa.table({"product_code": ["p0"]}))
+    for cuts in ((), (0,), (1.5,), (True,)):
+        with pytest.raises(InputError, match="cut-offs"):
+            leaderboard(train, test, k=cuts)  # type: ignore[arg-type]
+
+
+def test_nothing_newly_bought_by_known_customers_is_an_error() -> None:
+    train, _ = _purchases(100)
+    later = pa.array([START + timedelta(days=500)] * train.num_rows, pa.date32())
+    with pytest.raises(NoAcquisitionsError):
+        leaderboard(train, train.set_column(2, "acquired_on", later))
+    strangers = pa.table({"customer_id": ["x"], "product_code": ["p0"],
+                          "acquired_on": [START + timedelta(days=500)]})  # fmt: skip
+    with pytest.raises(NoAcquisitionsError):
+        leaderboard(train, strangers)
+
+
+def test_duplicates_a_customer_with_everything_and_a_product_of_one_holder_are_fine() -> None:
+    train, test = _purchases(200)
+    everything = pa.table({"customer_id": ["all"] * 7, "product_code": [f"p{i}" for i in range(7)],
+                           "acquired_on": [START] * 7})  # fmt: skip
+    train = pa.concat_tables([train, everything])
+    once = leaderboard(train, test)
+    twice = leaderboard(pa.concat_tables([train, train]), pa.concat_tables([test, test]))
+    assert once.drop(columns="seconds").equals(twice.drop(columns="seconds"))
+    assert np.isfinite(once.drop(columns=["model", "champion"]).to_numpy(dtype=float)).all()
 
 
 def test_on_a_real_insurer_the_ranker_is_not_below_recent_popularity(real_data: Path) -> None:

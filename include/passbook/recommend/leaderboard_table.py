@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passbook.errors import InputError
+from passbook.errors import InputError, InteractionError
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.comparison import Standing, compare
@@ -62,11 +62,16 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     Raises
     ------
     InputError
-        E803 when a column is missing or the tables are not dated alike.
+        E803 when a column is missing, a cut-off is not a positive number, the tables are not dated
+        alike, or a bought product is not among `products`.
+    InteractionError
+        E404 when a purchase has no customer, product or date.
     NoAcquisitionsError
         E401 when no known customer newly bought anything.
     """
     dated = _check(train, test)
+    if not k or any(isinstance(cut, bool) or not isinstance(cut, int) or cut < 1 for cut in k):
+        raise InputError(f"k={tuple(k)}: cut-offs are whole numbers from 1.")
     interactions = _interactions(train, test, dated)
     acquired = _acquisitions(test, interactions)
     segment, profile = _people(customers, interactions.customers)
@@ -147,6 +152,8 @@ def _acquisitions(test: pa.Table, interactions: Interactions) -> Acquisitions:
     """Return what `test` has that `train` has not, once each, by known customers."""
     customer = pc.index_in(_strings(test, "customer_id"), value_set=interactions.customers)
     item = pc.index_in(_strings(test, "product_code"), value_set=interactions.products)
+    if blanks := test.column("customer_id").null_count + item.null_count:
+        raise InteractionError(f"{blanks} purchases of test have no customer_id or product_code.")
     known = pc.is_valid(customer).to_numpy(zero_copy_only=False)
     row = customer.drop_null().to_numpy().astype(np.int64)
     column = item.to_numpy(zero_copy_only=False)[known].astype(np.int64)
@@ -194,6 +201,9 @@ def _sales(products: pa.Table | None, codes: pa.Array) -> tuple[Ints, Ints]:
     if products is None:
         return start, end
     place = pc.index_in(codes, value_set=_strings(products, "product_code"))
+    if place.null_count:
+        first = codes.filter(pc.is_null(place))[0].as_py()
+        raise InputError(f"products lacks {place.null_count} bought codes, the first: {first!r}.")
     for name, days in (("sale_start", start), ("sale_end", end)):
         if name in products.column_names:
             given = products.column(name).combine_chunks().cast(pa.date32()).take(place)
