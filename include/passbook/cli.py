@@ -54,6 +54,7 @@ COMMANDS: Final[dict[str, Command]] = {
         "passbook.commands.models", "Show models in force; roll back; verify their files."
     ),
     "maintain": Command("passbook.commands.maintain", "Let go of old weeks and model files."),
+    "doctor": Command("passbook.commands.doctor", "Tell what is missing here, and how to mend it."),
     "airflow": Command("passbook.commands.airflow", "Run Airflow's own command on this stack."),
     "status": Command("passbook.commands.status", "Tell which servers run, and where."),
 }

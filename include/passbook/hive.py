@@ -123,9 +123,7 @@ class Hive:
         HiveStatementError, HiveUnreachableError
             As `query`.
         """
-        _check_names(database, name)
-        found = self.query(f"SHOW TABLES IN {database} LIKE '{name}'")
-        if not found.num_rows:
+        if not self.table_exists(database, name):
             return []
         (column,) = self.query(f"SHOW PARTITIONS {database}.{name}").columns
         return sorted(date.fromisoformat(text.partition("=")[2]) for text in column.to_pylist())

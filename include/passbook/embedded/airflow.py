@@ -151,6 +151,11 @@ def kept_environment(home: Path) -> dict[str, str]:
     return _complete(variables)
 
 
+def kept_url(home: Path) -> str | None:
+    """Return where Airflow was last started; None: it never was."""
+    return _kept_variables(home).get("AIRFLOW__API__BASE_URL")
+
+
 def healthy(url: str, name: str) -> bool:
     """Return whether Airflow's own monitor calls this component healthy."""
     try:

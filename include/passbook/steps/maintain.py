@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from passbook import artifacts, hive, ledger, mart, settings
 from passbook.base_date import schedule_moment
 from passbook.contracts import WORK_TABLES
-from passbook.errors import HiveStatementError, PublishingError, StorageError
+from passbook.errors import PublishingError, StorageError
 from passbook.mart.connection import transaction
 from passbook.steps.stage import hive_url, mart_url
 
@@ -113,7 +113,7 @@ def _partitions(
     before = newest - timedelta(weeks=chosen.keep_partition_weeks)
     with hive.connect(hive_url(chosen)) as warehouse:
         for name in WORK_TABLES:
-            for day in _known_partitions(warehouse, chosen.work_database, name):
+            for day in warehouse.partitions(chosen.work_database, name):
                 if day >= before:
                     continue
                 if not _nobody_reads(connection, day):
@@ -122,15 +122,6 @@ def _partitions(
                 yield Gone(PARTITION, f"{chosen.work_database}.{name} {day}")
                 if not dry_run:
                     warehouse.drop_partition(chosen.work_database, name, day)
-
-
-def _known_partitions(warehouse: hive.Hive, database: str, name: str) -> list[date]:
-    try:
-        return warehouse.partitions(database, name)
-    except HiveStatementError:
-        if database not in warehouse.query("SHOW DATABASES").column(0).to_pylist():
-            return []  # nothing was ever ingested
-        raise
 
 
 def _nobody_reads(connection: Connection, day: date) -> bool:
