@@ -45,7 +45,8 @@ def _read(table: Path, columns: list[str], day: str, to: date, weeks: int) -> pa
 
 
 def habits(folder: Path, to: date) -> pa.Table:
-    table = _read(folder, "transaction_history", ["cust_no", "txn_amt", "txn_hh"], "txn_dt", to, 26)
+    columns = ["cust_no", "txn_amt", "txn_hh"]
+    table = _read(folder / "tables" / "transaction_history", columns, "txn_dt", to, 26)
     hour = table["txn_hh"].to_numpy()
     night = pa.array(((hour >= 22) | (hour < 6)).astype(float))
     found = table.append_column("night", night).group_by("cust_no").aggregate(
