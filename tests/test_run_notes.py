@@ -18,6 +18,8 @@ DAY = date(2022, 9, 25)
          "base date 2022-09-25, 50,000 customers"),
         ("pass", {"due": {}, "max_psi": 0.0412, "promoted": {}},
          "base date 2022-09-25, no drift (max PSI 0.04)"),
+        ("pass", {"due": {}, "paused": {"credit.default": "drifted"}, "max_psi": 0.4},
+         "base date 2022-09-25, no retrain: credit.default paused after a refusal"),
         ("pass", {"due": {"credit": "PSI 0.31 in income"}, "max_psi": 0.31, "promoted": {"m": "v"}},
          "base date 2022-09-25, credit trained (PSI 0.31 in income), 1 models promoted"),
         ("pass", {"due": {"credit": "a drifted; b drifted; c drifted"}},

@@ -39,10 +39,14 @@ def _figures(figures: Mapping[str, Any]) -> list[str]:
         words.append(f"{figures['warnings']} warnings")
     if figures.get("due"):
         words += [f"{domain} trained ({_shortened(why)})" for domain, why in figures["due"].items()]
+    elif figures.get("paused"):
+        words.append(f"no retrain: {', '.join(figures['paused'])} paused after a refusal")
     elif "max_psi" in figures:
         words.append(f"no drift (max PSI {figures['max_psi']:.2f})")
     if figures.get("promoted"):
         words.append(f"{len(figures['promoted'])} models promoted")
+    if figures.get("refused"):
+        words.append(f"{len(figures['refused'])} refused")
     return words
 
 
