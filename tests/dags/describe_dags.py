@@ -25,6 +25,7 @@ def describe(dag: Any) -> dict[str, Any]:
             task.task_id: {
                 "after": sorted(task.upstream_task_ids),
                 "owner": task.owner,
+                "depends_on_past": task.depends_on_past,
                 "retries": task.retries,
                 "rules": [rule.exception_path for rule in task.retry_policy.rules],
                 "default": task.retry_policy.default.value,

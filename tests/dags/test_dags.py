@@ -16,9 +16,8 @@ DAGS = Path(__file__).parents[2] / "dags"
 pytestmark = pytest.mark.airflow
 
 
-@pytest.fixture(scope="module")
-def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    home = tmp_path_factory.mktemp("airflow")
+def parse(home: Path) -> dict[str, Any]:
+    """Parse the DAG files in a process of its own, with this environment."""
     environment = os.environ | {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     script = Path(__file__).with_name("describe_dags.py")
     done = subprocess.run(
@@ -31,6 +30,11 @@ def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+@pytest.fixture(scope="module")
+def parsed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return parse(tmp_path_factory.mktemp("airflow"))
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +116,28 @@ def test_the_retrain_shows_its_branch(dags: dict[str, Any]) -> None:
     for outcome in ("train_challengers", "evaluate_champions"):
         assert "reason_to_retrain" in tasks[outcome]["after"]
     assert dags["retrain_models"]["params"]["force"]["type"] == "boolean"
+
+
+def test_a_week_of_models_depends_on_the_one_before(dags: dict[str, Any]) -> None:
+    """Airflow then refuses a backfill that runs backwards."""
+    tasks = dags["retrain_models"]["tasks"]
+    assert [name for name, task in tasks.items() if task["depends_on_past"]] == ["in_order"]
+    assert "in_order" in tasks["wait_for_work_tables"]["after"]
+
+
+def test_approval_is_asked_for_only_where_the_settings_say_so(
+    dags: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking = {"anything_to_approve", "approve_promotion", "record_decision"}
+    assert not asking & set(dags["retrain_models"]["tasks"])
+    monkeypatch.setenv("PASSBOOK_APPROVAL_HOURS", "8")
+    tasks = parse(tmp_path)["dags"]["retrain_models"]["tasks"]
+    after = {name: set(tasks[name]["after"]) for name in asking}
+    assert after == {
+        "anything_to_approve": {"train_challengers"},
+        "approve_promotion": {"anything_to_approve"},
+        "record_decision": {"anything_to_approve", "approve_promotion", "train_challengers"},
+    }
 
 
 def test_only_what_may_heal_by_itself_is_retried(dags: dict[str, Any]) -> None:
