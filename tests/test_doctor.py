@@ -96,7 +96,8 @@ def test_the_command_ends_with_1_when_something_is_wrong(
 def test_a_reader_cannot_publish_and_is_told(chosen: Settings, addresses: mart.Addresses) -> None:
     mart.migrate(addresses.owner)
     found = wrong(chosen, mart_url=_secret(addresses.analyst))
-    assert "GRANT passbook_loader" in found["mart: rights"].fix
+    assert "member of passbook_loader" in found["mart: rights"].fix
+    assert "publish" in found["mart: rights"].detail
 
 
 def test_dead_servers_are_findings_and_the_other_checks_go_on(chosen: Settings) -> None:

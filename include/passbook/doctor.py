@@ -138,25 +138,32 @@ def _mart(chosen: Settings) -> Iterator[Finding]:
         yield Finding("mart: connection", True, f"{login} on {connection.info.host}")
         yield from _clock("mart: clock", _one(connection, "SELECT clock_timestamp()"))
         found = _migration(connection)
+        if found is None:
+            yield _loader_finding(login, list(_LOADER_RIGHTS))
+            return
         yield Finding(
             "mart: schema", found == HEAD, f"at {found}, this code needs {HEAD}",
             "Run `passbook migrate` as the owner (PASSBOOK_MART_OWNER_URL).",
         )  # fmt: skip
-        if found != HEAD:
-            return
-        lacks = [
-            right for right, asked in _LOADER_RIGHTS.items()
-            if not _one(connection, f"SELECT {asked}")
-        ]  # fmt: skip
-        yield Finding(
-            "mart: rights", not lacks,
-            f"{login} may not {', '.join(lacks)}" if lacks else f"{login} may publish",
-            f"Make the login a member of passbook_loader: GRANT passbook_loader TO \"{login}\";",
-        )  # fmt: skip
+        if found == HEAD:
+            lacks = [
+                right for right, asked in _LOADER_RIGHTS.items()
+                if not _one(connection, f"SELECT {asked}")
+            ]  # fmt: skip
+            yield _loader_finding(login, lacks)
 
 
-def _migration(connection: Connection) -> str:
-    """Return the migration the mart is at; a loader who may not look sees nothing."""
+def _loader_finding(login: str, lacks: list[str]) -> Finding:
+    detail = f"{login} may not {', '.join(lacks)}" if lacks else f"{login} may publish"
+    fix = (
+        "Run `passbook prepare`, or make the login a member of passbook_loader and let that make"
+        " temporary tables."
+    )
+    return Finding("mart: rights", not lacks, detail, fix)
+
+
+def _migration(connection: Connection) -> str | None:
+    """Return the migration the mart is at; None: this login may not look."""
     if not _one(connection, "SELECT to_regclass('ops.alembic_version') IS NOT NULL"):
         return "nothing"
     return str(

@@ -54,7 +54,7 @@ def mart_url(postgres_database: str) -> str:
 def chosen(
     mart_url: str, hive_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    """Settings of a home with two versions of a model and two weeks of reports."""
+    """Settings of a home with versions of a model and two weeks of reports."""
     for name, value in {
         "HOME": str(tmp_path), "MART_URL": mart_url, "HIVE_URL": hive_url, "SOURCE": SOURCE,
     }.items():  # fmt: skip
@@ -64,7 +64,7 @@ def chosen(
     with closing(mart.connect(mart_url)) as connection:
         with connection, connection.cursor() as cursor:
             cursor.execute("TRUNCATE ops.promotion, ops.model_version")
-        for day in (OLD, NEW):
+        for day in (OLD, USED, NEW):  # the second is in force when the kept weeks begin
             written = artifacts.write(found.artifacts, MODEL, day, {"m": f"{day}".encode()}, {})
             fence = ledger.begin_stage(connection, "retrain_models", day, "run")
             version = ledger.ModelVersion(MODEL, written.version, day, written.manifest_sha256)
@@ -72,6 +72,8 @@ def chosen(
             ledger.record_promotion(
                 connection, fence, MODEL, written.version, promoted=True, reason="first"
             )
+            if day == USED:
+                continue
             report = tmp_path / "reports" / SOURCE / f"{day}" / "drift.html"
             report.parent.mkdir(parents=True)
             report.write_text("<p>표류</p>")
@@ -100,14 +102,14 @@ def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
         assert f"{NEW}" not in told
         assert f"customer {USED}" not in told
         assert "Would go: 3 things" in told
-        before = ([OLD, USED, NEW], 2, [f"{OLD}", f"{NEW}"])
+        before = ([OLD, USED, NEW], 3, [f"{OLD}", f"{NEW}"])
         assert left(chosen, open_hive) == before
 
         assert cli.main(["maintain", "--apply"]) == 0
         assert "Gone: 3 things" in capsys.readouterr().out
-        assert left(chosen, open_hive) == ([USED, NEW], 1, [f"{NEW}"])
+        assert left(chosen, open_hive) == ([USED, NEW], 2, [f"{NEW}"])
     assert cli.main(["maintain", "--apply"]) == 0
-    assert left(chosen, open_hive) == ([NEW], 1, [f"{NEW}"])
+    assert left(chosen, open_hive) == ([NEW], 2, [f"{NEW}"])
 
 
 def test_a_bank_that_never_ingested_has_no_partitions_to_drop(

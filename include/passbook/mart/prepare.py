@@ -190,6 +190,10 @@ def _prepare(
     cursor.execute(
         sql.SQL("GRANT CONNECT, CREATE ON DATABASE {} TO {}").format(name, sql.Identifier(OWNER))
     )
+    # Offers are held against purchases in a temporary table.
+    cursor.execute(
+        sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(name, sql.Identifier(LOADER))
+    )
     for login in logins.values():
         cursor.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, sql.Identifier(login))
