@@ -27,6 +27,9 @@ from passbook.embedded import hiveserver2, postgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+ANY_PORT = 0
+"""Workers that start at the same moment would both find a preferred port free."""
+
 # A worker's main module has no file, which pyspark takes for its own doctests and exits.
 vars(sys.modules["__main__"]).setdefault("__file__", __file__)
 
@@ -70,7 +73,7 @@ def postgres_superuser_url(servers_home: Path) -> Iterator[str]:
     if given := os.environ.get("PASSBOOK_TEST_POSTGRES_URL"):
         yield given
         return
-    yield postgres.start(servers_home).url
+    yield postgres.start(servers_home, port=ANY_PORT).url
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +85,7 @@ def hive_url(servers_home: Path, pytestconfig: pytest.Config) -> Iterator[str]:
     if pytestconfig.getoption("--apache-hive"):
         yield server.start(servers_home)
         return
-    yield hiveserver2.start(servers_home).url
+    yield hiveserver2.start(servers_home, port=ANY_PORT).url
 
 
 @pytest.fixture(scope="session")

@@ -289,7 +289,7 @@ def test_a_stream_of_other_rows_than_hive_counts_is_e108(
     hive_url: str, products: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with hive.connect(f"{hive_url}&read=thrift") as door:
-        monkeypatch.setattr(door, "count_rows", lambda *place: 701)
+        monkeypatch.setattr(door, "_counted", lambda *place: 701)
         with pytest.raises(WarehouseError, match="Hive counts 701 rows, it sent 700"):
             door.read_table(products, "product", BASE_DATE)
 

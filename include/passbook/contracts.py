@@ -579,9 +579,11 @@ OPS_TABLES: Final[dict[str, Table]] = {
                 Column("parameters", _STRING, "JSON"),
                 Column("metrics", _STRING, "JSON"),
                 Column("seconds", _REAL, "Seconds it took", minimum=0),
-                Column("customers", _COUNT, "Customers it was fitted on", minimum=0),
+                Column("customers", _COUNT, "Customers it was fitted on; null: not counted",
+                       nullable=True, minimum=0),
                 Column("fingerprint", _STRING,
-                       "sha256 of inputs, code and seed: equal ones need no second trial"),
+                       "sha256 of inputs, code and seed: equal ones need no second trial; null: "
+                       "never reused", nullable=True),
             ),
         ),
         Table(

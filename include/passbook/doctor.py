@@ -164,11 +164,16 @@ def _loader_finding(login: str, lacks: list[str]) -> Finding:
 
 def _migration(connection: Connection) -> str | None:
     """Return the migration the mart is at; None: this login may not look."""
-    if not _one(connection, "SELECT to_regclass('ops.alembic_version') IS NOT NULL"):
+    if not _one(
+        connection,
+        "SELECT true FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'ops' AND c.relname = 'alembic_version'",
+    ):
         return "nothing"
-    return str(
-        _one(connection, "SELECT coalesce(max(version_num), 'nothing') FROM ops.alembic_version")
+    found = _one(
+        connection, "SELECT coalesce(max(version_num), 'nothing') FROM ops.alembic_version"
     )
+    return None if found is None else str(found)
 
 
 def _one(connection: Connection, query: str) -> object:

@@ -391,8 +391,8 @@ class TestOnRealServers:
         people = as_table("customer", good_bank()["customer"])
         added = people.append_column("a_new_one", people["sex"])
         bank.put("customer", added.select(added.column_names[::-1]))
-        ingest.check_selects(stage.week)
-        (built,) = ingest.build(stage.week, [ingest.Partition("customer", at)])
+        columns = ingest.check_selects(stage.week)
+        (built,) = ingest.build(stage.week, [ingest.Partition("customer", at)], columns)
         assert built.rows == 6
         work = bank.hive.read_table(f"work_{SOURCE}", "customer", at)
         assert work["occupation_group"].to_pylist() == ["employed"] * 6
@@ -400,12 +400,12 @@ class TestOnRealServers:
         nul = people.set_column(5, "region_code", pa.array(["11", "\0", *["11"] * 4]))
         bank.put("customer", nul)
         with pytest.raises(ContractError, match=r"customer\.region_code holds text with a NUL"):
-            ingest.build(stage.week, [ingest.Partition("customer", at)])
+            ingest.build(stage.week, [ingest.Partition("customer", at)], columns)
         goods = as_table("product", good_bank()["product"])
         latin = pa.array([b"\xc5\xcd", b"ok"], pa.binary())  # a name in another encoding
         bank.put("product", goods.set_column(1, "product_name", latin))
         with pytest.raises(ContractError, match=r"product\.product_name holds text that is no UTF"):
-            ingest.build(stage.week, [ingest.Partition("product", at)])
+            ingest.build(stage.week, [ingest.Partition("product", at)], columns)
 
         bank.put("customer", people.drop_columns(["sex"]))
         with pytest.raises(HiveStatementError, match="sex"):
@@ -414,7 +414,7 @@ class TestOnRealServers:
         retyped = goods.set_column(5, "min_age", pa.array(["19", "x"]))
         bank.put("product", retyped, types={"min_age": "INT"})
         with pytest.raises(HiveStatementError):
-            ingest.build(stage.week, [ingest.Partition("product", at)])
+            ingest.build(stage.week, [ingest.Partition("product", at)], columns)
 
     def test_the_weeks_before_are_read_from_the_ledger(
         self, bank: Bank, loader: Connection

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from pydantic import SecretStr
 
 from passbook import artifacts, cli, hive, ledger, mart, settings
 from passbook.base_date import newest_base_date
@@ -122,7 +123,7 @@ def test_a_bank_that_never_ingested_has_no_partitions_to_drop(
 
 
 def test_airflows_own_clean_up_failing_is_told(chosen: Settings) -> None:
-    """The mart's database holds no metadata of Airflow."""
-    wrong = chosen.model_copy(update={"airflow_metadata_url": chosen.mart_url})
+    nowhere = SecretStr("postgresql://nobody@127.0.0.1:1/none")
+    wrong = chosen.model_copy(update={"airflow_metadata_url": nowhere})
     with pytest.raises(PublishingError, match="airflow db clean failed"):
         housekeeping.maintain(wrong, NEWEST, dry_run=False)

@@ -1,12 +1,12 @@
 -- Every metric of every recommender, over all customers and by segment; trials that can be resumed.
 
 ALTER TABLE ops.trial
-    ADD COLUMN customers integer NOT NULL DEFAULT 0,
-    ADD COLUMN fingerprint text NOT NULL DEFAULT '';
+    ADD COLUMN customers integer,
+    ADD COLUMN fingerprint text;
 COMMENT ON COLUMN ops.trial.customers IS
-    'Customers it was fitted on';
+    'Customers it was fitted on; null: not counted';
 COMMENT ON COLUMN ops.trial.fingerprint IS
-    'sha256 of inputs, code and seed: equal ones need no second trial';
+    'sha256 of inputs, code and seed: equal ones need no second trial; null: never reused';
 
 CREATE TABLE ops.recommender_metric (
     base_date   date NOT NULL,
