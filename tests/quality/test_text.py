@@ -18,3 +18,8 @@ def test_what_is_no_utf_8_and_nul_are_told_by_column() -> None:
     batch = pa.record_batch({"a": broken, "b": pa.array(["x", "y\0z", None])})
     assert text_faults(batch) == {"a": "text that is no UTF-8", "b": "text with a NUL"}
     assert text_faults(batch.slice(0, 1)) == {}
+
+
+def test_what_an_engine_put_in_place_of_bytes_is_told_as_well() -> None:
+    batch = pa.record_batch({"name": ["가나", "정기\ufffd"]})
+    assert text_faults(batch) == {"name": "text that is no UTF-8"}

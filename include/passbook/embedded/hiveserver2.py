@@ -157,6 +157,8 @@ def _configuration(folder: Path, port: int) -> dict[str, str]:
         # As Hive writes: each statement into a folder of its own, moved when it is whole. Spark's
         # own way shares one folder between all statements that write into a table at once.
         "spark.sql.hive.convertInsertingPartitionedTable": "false",
+        # A partition that another session has rewritten has other files: list them each time.
+        "spark.sql.hive.filesourcePartitionFileCacheSize": "0",
         "spark.sql.thriftserver.ui.retainedStatements": "10",
         # Derby may cast another table's partition values before it filters on the table, and
         # fails where those aren't dates (DERBY-6358); Spark then filters the partitions itself.

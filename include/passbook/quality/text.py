@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pyarrow as pa
 import pyarrow.compute as pc
+
+REPLACEMENT: Final = "\ufffd"
+"""What Hive's writers put in place of bytes that are no UTF-8."""
 
 
 def text_faults(batch: pa.RecordBatch) -> dict[str, str]:
@@ -17,6 +22,8 @@ def text_faults(batch: pa.RecordBatch) -> dict[str, str]:
         except pa.ArrowInvalid:
             faults[name] = "text that is no UTF-8"
             continue
-        if pc.any(pc.match_substring(column, "\0")).as_py():
+        if pc.any(pc.match_substring(column, REPLACEMENT)).as_py():
+            faults[name] = "text that is no UTF-8"
+        elif pc.any(pc.match_substring(column, "\0")).as_py():
             faults[name] = "text with a NUL"
     return faults
