@@ -12,7 +12,7 @@ publishes `mart.product_recommendation` and `mart.product` in one swap.
 | E402 | no product of a scenario is on sale | check `sale_start` and `sale_end` in `product` |
 | E403 | a fit would not fit the memory | lower the factors or raise `PASSBOOK_MEMORY_LIMIT_GB` |
 | E601, E602 | no model, or its files were changed | run `retrain_models`, or roll back |
-| E702 | the offers failed their audit | nothing was published; report it with the log |
+| E702, E708 | audit or proof of the offers failed | nothing was published; report it with the log |
 | E701, E706 | Postgres unreachable, or a reader holds a lock | it retries; end the long query |
 
 Analysts go on reading the week before until the swap. Running it again publishes the same bytes.

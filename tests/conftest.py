@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 from pyhive import hive
 
 from apache_hive import server
-from passbook import settings
+from passbook import mart, settings
 from passbook.embedded import hiveserver2, postgres
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -100,6 +101,30 @@ def postgres_database(postgres_superuser_url: str, request: pytest.FixtureReques
     """Superuser's address of a fresh database of this test module."""
     with _postgres_database(postgres_superuser_url, request.module.__name__) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def prepared_mart(postgres_superuser_url: str, postgres_database: str) -> Iterator[mart.Addresses]:
+    """Owner's, loader's and analyst's addresses of a mart before its migrations."""
+    name = urlsplit(postgres_database).path.removeprefix("/")
+    given = mart.prepare_database(postgres_superuser_url, name, "own:er@", "load/er", "읽기")
+    yield given
+    logins = [
+        sql.Identifier(urlsplit(address).username or "")
+        for address in (given.owner, given.loader, given.analyst)
+    ]
+    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for login in logins:
+            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
+            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+
+
+@pytest.fixture(scope="module")
+def addresses(prepared_mart: mart.Addresses) -> mart.Addresses:
+    """Owner's, loader's and analyst's addresses of a migrated mart of this test module."""
+    mart.migrate(prepared_mart.owner)
+    return prepared_mart
 
 
 @pytest.fixture(scope="module")

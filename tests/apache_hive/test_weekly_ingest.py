@@ -9,13 +9,10 @@ from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-import psycopg2
 import pyarrow as pa
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from passbook import hive, ledger, mart, sources
@@ -68,19 +65,10 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, bank_files: Path) -> Iter
 
 
 @pytest.fixture(scope="module")
-def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
+def loader(addresses: mart.Addresses) -> Iterator[Connection]:
     """A loader's connection to a migrated mart."""
-    name = urlsplit(postgres_database).path.removeprefix("/")
-    given = mart.prepare_database(postgres_superuser_url, name, "a", "b", "c")
-    mart.migrate(given.owner)
-    with closing(mart.connect(given.loader)) as connection:
+    with closing(mart.connect(addresses.loader)) as connection:
         yield connection
-    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for address in (given.owner, given.loader, given.analyst):
-            login = sql.Identifier(urlsplit(address).username or "")
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
 from passbook import hive, ledger, mart, sources
@@ -222,18 +219,9 @@ def bank(hive_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ba
 
 
 @pytest.fixture(scope="module")
-def loader_url(postgres_superuser_url: str, postgres_database: str) -> Iterator[str]:
+def loader_url(addresses: mart.Addresses) -> str:
     """Address of a migrated mart's loader."""
-    name = urlsplit(postgres_database).path.removeprefix("/")
-    given = mart.prepare_database(postgres_superuser_url, name, "a", "b", "c")
-    mart.migrate(given.owner)
-    yield given.loader
-    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for address in (given.owner, given.loader, given.analyst):
-            login = sql.Identifier(urlsplit(address).username or "")
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+    return addresses.loader
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,14 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
-import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from pydantic import SecretStr
 
@@ -110,22 +106,6 @@ def _add_partition(
     open_hive.execute(
         f"ALTER TABLE {place} ADD PARTITION (base_date='{day}') LOCATION '{folder.as_uri()}'"
     )
-
-
-@pytest.fixture(scope="module")
-def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
-    """The loader's connection to a migrated mart."""
-    database = urlsplit(postgres_database).path.removeprefix("/")
-    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
-    mart.migrate(given.owner)
-    with closing(mart.connect(given.loader)) as connection:
-        yield connection
-    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for address in (given.owner, given.loader, given.analyst):
-            login = sql.Identifier(urlsplit(address).username or "")
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
 
 
 @pytest.fixture(scope="module")
@@ -332,16 +312,14 @@ def test_altered_model_file_is_refused_and_the_week_stays(
 def test_commands_show_sql_and_card(
     published: list[dict[str, object]],
     week: Week,
-    loader: Connection,
+    addresses: mart.Addresses,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert published
-    address = f"postgresql://{loader.info.user}:{loader.info.password}@"
-    address += f"{loader.info.host}:{loader.info.port}/{loader.info.dbname}"
     monkeypatch.setenv("PASSBOOK_HOME", str(week.settings.home))
     monkeypatch.setenv("PASSBOOK_SOURCE", SOURCE)
-    monkeypatch.setenv("PASSBOOK_MART_URL", address)
+    monkeypatch.setenv("PASSBOOK_MART_URL", addresses.loader)
     load.cache_clear()
     try:
         assert cli.main(["credit", "sql", "--relation", "my_features"]) == 0

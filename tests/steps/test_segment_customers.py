@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
-import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from sklearn.metrics import adjusted_rand_score
 
-from passbook import artifacts, hive, ledger, mart
+from passbook import artifacts, hive, ledger
 from passbook.contracts import FAMILIES, WORK_TABLES
 from passbook.errors import ClusterCountError, ContractError, NoChampionError
 from passbook.settings import Settings
@@ -118,22 +114,6 @@ def _add_partition(
     open_hive.execute(
         f"ALTER TABLE {place} ADD PARTITION (base_date='{day}') LOCATION '{folder.as_uri()}'"
     )
-
-
-@pytest.fixture(scope="module")
-def loader(postgres_superuser_url: str, postgres_database: str) -> Iterator[Connection]:
-    """The loader's connection to a migrated mart."""
-    database = urlsplit(postgres_database).path.removeprefix("/")
-    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
-    mart.migrate(given.owner)
-    with closing(mart.connect(given.loader)) as connection:
-        yield connection
-    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for address in (given.owner, given.loader, given.analyst):
-            login = sql.Identifier(urlsplit(address).username or "")
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,8 @@ from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
-import psycopg2
 import pytest
-from psycopg2 import sql
 
 from passbook import ledger, mart, settings
 from passbook.base_date import schedule_moment
@@ -34,18 +31,9 @@ SEGMENT, INGEST = "segment_customers", "ingest_work_tables"
 
 
 @pytest.fixture(scope="module")
-def mart_address(postgres_superuser_url: str, postgres_database: str) -> Iterator[str]:
+def mart_address(addresses: mart.Addresses) -> str:
     """The loader's address of a migrated mart."""
-    database = urlsplit(postgres_database).path.removeprefix("/")
-    given = mart.prepare_database(postgres_superuser_url, database, "owner", "loader", "analyst")
-    mart.migrate(given.owner)
-    yield given.loader
-    with closing(psycopg2.connect(postgres_database)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        for address in (given.owner, given.loader, given.analyst):
-            login = sql.Identifier(urlsplit(address).username or "")
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(login))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(login))
+    return addresses.loader
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 SEGMENT_POPULARITY: Final = "popularity_by_segment"
 MARGIN: Final = "margin_over_segment_popularity"
-TIMED_OUT: Final = "nobody in time"
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,10 @@ def _judge(stage: Stage, challenger: Challenger) -> Judged:
     found = Judged(model, artifact.version, "kept", decision.reason, decision.figures)
     said = ledger.persons_word(stage.mart, model, artifact.version, stage.base_date)
     if decision.promoted and said is not None:
-        return _with_outcome(found, promoted=said)
+        return replace(found, outcome="promoted" if said else "kept")
     if decision.promoted and stage.settings.approval_hours is not None:
         log.info("%s %s awaits approval. %s", model, artifact.version, decision.reason)
-        return Judged(model, artifact.version, "awaiting", decision.reason, decision.figures)
+        return replace(found, outcome="awaiting")
     ledger.record_promotion(
         stage.mart,
         stage.fence,
@@ -122,12 +121,7 @@ def _judge(stage: Stage, challenger: Challenger) -> Judged:
         figures=decision.figures,
     )
     log.info("%s %s promoted: %s. %s", model, artifact.version, decision.promoted, decision.reason)
-    return _with_outcome(found, promoted=decision.promoted)
-
-
-def _with_outcome(found: Judged, *, promoted: bool) -> Judged:
-    outcome: Literal["promoted", "kept"] = "promoted" if promoted else "kept"
-    return Judged(found.model, found.version, outcome, found.reason, found.figures)
+    return replace(found, outcome="promoted" if decision.promoted else "kept")
 
 
 def _keep(stage: Stage, challenger: Challenger, metrics: Mapping[str, float]) -> Artifact:

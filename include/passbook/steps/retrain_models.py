@@ -47,9 +47,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DOMAINS: Final = ("segments", "recommend", "credit")
-
-
 READERS: Final[dict[str, Callable[[Mapping[str, bytes]], Any]]] = {
     "segments": SegmentModel.from_files,
     "recommend": RecommendModel.from_files,
