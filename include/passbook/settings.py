@@ -198,6 +198,11 @@ class Settings(BaseSettings):
         """Folder of this source's model artifacts."""
         return self.home / "artifacts" / self.source
 
+    @property
+    def reports(self) -> Path:
+        """Folder of this source's pages, a folder a base date."""
+        return self.home / "reports" / self.source
+
 
 def environment_with(**changes: str) -> dict[str, str]:
     """Return this process's environment with changes, for a program that it starts."""

@@ -59,7 +59,7 @@ def report_answer(day: date, name: str) -> Answer:
 
 def _report_folder(day: date) -> Path:
     chosen = settings.load()
-    return chosen.home / "reports" / chosen.source / day.isoformat()
+    return chosen.reports / day.isoformat()
 
 
 def _from_mart(answer: Callable[[Connection], Answer]) -> Answer:

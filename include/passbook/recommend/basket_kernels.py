@@ -146,22 +146,3 @@ def best_allowed(
             out_items[u, place] = j
             if filled < k:
                 filled += 1
-
-
-@in_parallel
-def leading_owned(
-    indptr: Any, items: Any, weight: Any, group: Any, affinity: Any, offered: Any, out: Any
-) -> None:
-    """The owned product that adds most to each offered product's score, -1 where none adds."""
-    for u in prange(len(indptr) - 1):
-        g = group[u]
-        for p in range(offered.shape[1]):
-            j = offered[u, p]
-            if j < 0:
-                continue
-            best, leader = 0.0, -1
-            for e in range(indptr[u], indptr[u + 1]):
-                share = weight[e] * affinity[g, items[e], j]
-                if share > best:
-                    best, leader = share, items[e]
-            out[u, p] = leader

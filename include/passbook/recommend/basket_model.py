@@ -93,17 +93,6 @@ class BasketModel:
         kernel(baskets.indptr, baskets.items, weight, group, self.prior, self.affinity, out)
         return out
 
-    def leading_owned(self, context: Context, offered: Ints) -> Ints:
-        """Return the owned product that speaks most for each offered one, -1 where none does."""
-        out = np.full(offered.shape, -1, dtype=np.int32)
-        if self.affinity.size:
-            baskets, group = context.baskets, self.groups(context.segment)
-            weight = self.weights(baskets, group)
-            basket_kernels.leading_owned(
-                baskets.indptr, baskets.items, weight, group, self.affinity, offered, out
-            )
-        return out
-
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
         """Return whose segment has a group of its own."""
         return self.groups(segment) > 0

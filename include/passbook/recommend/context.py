@@ -44,9 +44,6 @@ class Recommender(Protocol):
     def score(self, context: Context) -> Floats:
         """Return float32 scores of shape (customers, products), larger is better."""
 
-    def leading_owned(self, context: Context, offered: Ints) -> Ints:
-        """Return the owned product that speaks most for each offered one, -1 where none does."""
-
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
         """Return whose segment has a say of its own in the scores."""
 

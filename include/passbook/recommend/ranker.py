@@ -127,12 +127,6 @@ class Ranker:
         tables = self.evidence.tables(self.layout, self.month, self.utility.shared)
         return tables + self.utility.own
 
-    def leading_owned(self, context: Context, offered: Ints) -> Ints:
-        """Return the owned product after which each offered one was acquired most often."""
-        position = np.full(context.baskets.shape[1] + 1, -1, dtype=np.int32)
-        position[self.evidence.columns] = np.arange(len(self.evidence.columns), dtype=np.int32)
-        return self.evidence.followers.leading_owned(context, position[offered])
-
     def on_products(self, place: npt.NDArray[np.int64]) -> Ranker:
         """Return the ranker over another product list, -1 for a product it has never seen."""
         evidence = self.evidence.on_products(place)

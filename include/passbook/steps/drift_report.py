@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from passbook.drift import Histogram, Thresholds, thresholds_of
-from passbook.errors import StorageError
+from passbook.steps.report_file import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ _STYLE: Final[Any] = {"svg.hashsalt": "passbook", "svg.fonttype": "path", "font.
 
 def report_path(settings: Settings, base_date: date) -> Path:
     """Return where the page of a base date is."""
-    return settings.home / "reports" / settings.source / base_date.isoformat() / "drift.html"
+    return settings.reports / base_date.isoformat() / "drift.html"
 
 
 def write_report(
@@ -53,13 +53,7 @@ def write_report(
         "table{border-collapse:collapse}td,th{padding:.2em .7em;text-align:left}</style>"
         f"<h1>Drift of {base_date}</h1>{sections}</html>"
     ).encode()
-    unfinished = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}.") from None
+    write_whole(path, content)
 
 
 def _section(model: Measured, thresholds: Thresholds) -> str:

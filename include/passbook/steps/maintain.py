@@ -65,7 +65,7 @@ def maintain(chosen: Settings, newest: date, *, dry_run: bool) -> list[Gone]:
     try:
         gone = [*_weeks(connection, before, dry_run=dry_run)]
         gone += _models(connection, chosen.artifacts, before, dry_run=dry_run)
-        gone += _reports(chosen.home / "reports" / chosen.source, before, dry_run=dry_run)
+        gone += _reports(chosen.reports, before, dry_run=dry_run)
         gone += _partitions(chosen, connection, newest, dry_run=dry_run)
     finally:
         connection.close()

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from passbook.errors import StorageError
 from passbook.segments import SegmentModel, pictures
 from passbook.segments.audit import LEADING_RANK, MOST_DEMOGRAPHIC
 from passbook.segments.feature_sets import FEATURE_SETS
@@ -27,6 +26,7 @@ from passbook.segments.page import (
     trial_table,
 )
 from passbook.settings import Settings
+from passbook.steps.report_file import write_whole
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -43,7 +43,7 @@ MIGRATION = pa.schema(
 
 def report_path(settings: Settings, base_date: date) -> Path:
     """Return where the page of a base date is."""
-    return settings.home / "reports" / settings.source / base_date.isoformat() / "segments.html"
+    return settings.reports / base_date.isoformat() / "segments.html"
 
 
 def read_migration(connection: Connection, base_date: date) -> pa.Table:
@@ -118,13 +118,7 @@ def write_report(
     for family, reason in unsegmented.items():
         sections.append((f"{family.capitalize()}: no segments", f"<p>{escape(reason)}</p>"))
     content = page(f"Segments of {base_date}", sections)
-    unfinished = path.with_suffix(".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}.") from None
+    write_whole(path, content)
 
 
 def read_trials(content: bytes) -> pictures.Trials:
