@@ -60,6 +60,8 @@ class Proxy:
 
     def close(self) -> None:
         """Stop listening and break everything."""
+        with contextlib.suppress(OSError):  # closed already
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         self._flowing.set()
         self.cut()

@@ -295,7 +295,7 @@ def test_hive_in_the_middle_of_a_fetch(bank: Bank, whole: str, what: str) -> Non
         working = bank.start("run", "hive", PASSBOOK_HIVE_URL=url)
         await_pause(working)
         if what == "gone":
-            proxy.cut()
+            proxy.close()
         else:
             proxy.freeze()
         began = time.monotonic()
