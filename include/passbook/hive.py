@@ -279,9 +279,9 @@ class Hive:
         if self._session.address.reader == "thrift":
             blocks = list(self._stream(database, table, base_date, names, 250_000))
             return pa.Table.from_batches(blocks, warehouse.schema_of(table, names))
-        # Hive counts while the files are found and read.
+        dataset, _ = warehouse.open_partition(self.partition(database, name, base_date))
+        # Hive counts while the files are read.
         with closing(self._started(_count(database, name, base_date))) as counting:
-            dataset, _ = warehouse.open_partition(self.partition(database, name, base_date))
             found = warehouse.read(dataset, table, names)
             rows = found.num_rows if names else dataset.count_rows()
             counted = self._counted(counting, database, name, base_date)

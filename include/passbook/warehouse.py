@@ -115,7 +115,7 @@ def read(dataset: ds.Dataset, table: Table, columns: Sequence[str]) -> pa.Table:
         return schema.empty_table()
     check_schema(dataset.schema, table)
     try:
-        found = dataset.to_table(columns=list(columns))
+        found = dataset.to_table(columns=list(columns), memory_pool=_pool())
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(table, error) from error
     return _typed(found, schema, table)
@@ -146,12 +146,19 @@ def iter_unchecked(
     check_schema(dataset.schema, table)
     scanner = dataset.scanner(
         columns=list(columns), batch_size=min(rows, 1 << 17), batch_readahead=4,
-        fragment_readahead=2,
+        fragment_readahead=2, memory_pool=_pool(),
     )  # fmt: skip
     try:
         yield from _blocks(scanner.to_batches(), schema, rows)
     except (OSError, pa.ArrowInvalid) as error:
         raise _unreadable(table, error) from error
+
+
+def _pool() -> pa.MemoryPool:
+    """Return jemalloc's pool where there is one: a new process fills it about twice as fast."""
+    if "jemalloc" in pa.supported_memory_backends():
+        return pa.jemalloc_memory_pool()
+    return pa.default_memory_pool()
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:

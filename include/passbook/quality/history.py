@@ -14,7 +14,7 @@ from passbook.quality.rules import ROWS, Rule, rules_of
 WEEKS: Final = 8
 """Weeks before the base date that are looked at."""
 FEWEST, MOST = 0.5, 3.0
-"""A table has at least half and at most three times the median of its rows (−50 %, +200 %)."""
+"""A table has over half and at most three times the median of its rows (−50 %, +200 %)."""
 SHARE_CHANGE: Final = 0.2
 """Most that a column's share of nulls may move in a week, up or down."""
 UNIT_JUMP: Final = 100.0
@@ -64,7 +64,7 @@ def _row_rules(table: str, history: History) -> list[Rule]:
     if not past:
         return []
     usual = median(past)
-    outside = f"COUNT(*) < {FEWEST * usual} OR COUNT(*) > {MOST * usual}"
+    outside = f"COUNT(*) <= {FEWEST * usual} OR COUNT(*) > {MOST * usual}"
     counted = f"CASE WHEN {outside} THEN 1 ELSE 0 END"
     return [Rule(ROWS, "near_median", counted, overridable=True)]
 
