@@ -36,6 +36,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "backfill": Command(
         "passbook.commands.backfill", "Run all five DAGs over past weeks, in order."
     ),
+    "stale": Command(
+        "passbook.commands.stale", "List published weeks whose inputs have changed, and the cure."
+    ),
     "summary": Command("passbook.demo.summary", "Show what a published week says."),
     "prepare": Command("passbook.commands.prepare", "Make the mart's database and its logins."),
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),

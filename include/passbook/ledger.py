@@ -75,6 +75,16 @@ class Decision:
     manifest_sha256: str
 
 
+@dataclass(frozen=True)
+class StaleWeek:
+    """A stage's published week whose inputs have changed since, and what mends it."""
+
+    base_date: date
+    stage: str
+    reasons: str
+    mend: str
+
+
 def begin_stage(connection: Connection, stage: str, base_date: date, run_id: str) -> Fence:
     """Begin a stage: write verdict ``running`` and fence off every older writer.
 
@@ -283,6 +293,16 @@ def model_history(connection: Connection, model: str | None = None) -> list[Deci
             {"model": model},
         )
         return [Decision(*row) for row in cursor.fetchall()]
+
+
+def stale_weeks(connection: Connection) -> list[StaleWeek]:
+    """Return the published weeks that are stale, the newest first."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            """SELECT base_date, stage, string_agg(DISTINCT reason, '; '), mend
+               FROM mart.stale_week GROUP BY 1, 2, 4 ORDER BY 1 DESC, 2"""
+        )
+        return [StaleWeek(*row) for row in cursor.fetchall()]
 
 
 def append(connection: Connection, fence: Fence, table: str, rows: pa.Table) -> None:

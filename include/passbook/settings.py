@@ -6,6 +6,8 @@ A running embedded stack writes its addresses and generated passwords to ``stack
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from datetime import date
 from functools import lru_cache
@@ -182,6 +184,11 @@ class Settings(BaseSettings):
         if any(not value > 0 for figures in given.values() for value in figures.values()):
             raise ValueError("a threshold must be above 0")
         return {**given, ANY_MODEL: {**DRIFT_THRESHOLDS, **given.get(ANY_MODEL, {})}}
+
+    def fingerprint(self, *names: str) -> str:
+        """Return a hash of some settings: one of the inputs of what they shape."""
+        values = self.model_dump(mode="json", include=set(names))
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
     def work_database(self) -> str:

@@ -1,42 +1,71 @@
-"""A published week is stale when a work table or a model it was computed from is another now."""
+"""A published week is stale when anything that it was computed from is another now."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
-from passbook import ledger, mart
+from passbook import cli, ledger, mart, settings
 from passbook.contracts import OPS_TABLES
+from passbook.mart import publishing
 
-from .weeks import BASE_DATE, rows, segments
+from .weeks import BASE_DATE, batch, rows, segments
 
 pytestmark = pytest.mark.postgres
 
 MODEL = "segments.deposit"
+LATER = BASE_DATE + timedelta(weeks=1)
+OBSERVED = BASE_DATE - timedelta(weeks=26)
 
 
-def ingest(connection: Connection, fingerprint: str) -> None:
-    fence = ledger.begin_stage(connection, "ingest_work_tables", BASE_DATE, "run")
-    row = {"base_date": BASE_DATE, "work_table": "customer", "partition_date": BASE_DATE,
+@pytest.fixture(autouse=True)
+def _fresh(addresses: mart.Addresses) -> None:
+    """Empty the ledger, so that each test tells a story of its own."""
+    with closing(mart.connect(addresses.owner)) as owner, owner, owner.cursor() as cursor:
+        cursor.execute("TRUNCATE ops.work_table, ops.promotion, ops.model_version, ops.stage_input")
+
+
+def ingest(connection: Connection, fingerprint: str, of: date = BASE_DATE) -> None:
+    """Keep the fingerprint of a partition; an observation date counts as its own run left it."""
+    fence = ledger.begin_stage(connection, "ingest_work_tables", of, "run")
+    row = {"base_date": of, "work_table": "customer", "partition_date": of,
            "rows": 2, "bytes": 10, "seconds": 0.1, "fingerprint": fingerprint}  # fmt: skip
     table = pa.Table.from_pylist([row], schema=OPS_TABLES["work_table"].schema)
     ledger.append(connection, fence, "work_table", table)
 
 
-def promote(connection: Connection, version: str, weeks: int, *, promoted: bool = True) -> None:
+def promote(
+    connection: Connection,
+    version: str,
+    weeks: int,
+    *,
+    promoted: bool = True,
+    model: str = MODEL,
+) -> None:
     day = BASE_DATE + timedelta(weeks=weeks)
     fence = ledger.begin_stage(connection, "retrain_models", day, "run")
-    known = ledger.ModelVersion(MODEL, version, day, f"sha of {version}")
+    known = ledger.ModelVersion(model, version, day, f"sha of {version}")
     ledger.record_model_version(connection, fence, known)
-    ledger.record_promotion(connection, fence, MODEL, version, promoted=promoted, reason="Test.")
+    ledger.record_promotion(connection, fence, model, version, promoted=promoted, reason="Test.")
 
 
-def publish(connection: Connection, inputs: dict[str, str]) -> None:
-    fence = ledger.begin_stage(connection, "segment_customers", BASE_DATE, "run")
-    mart.publish(connection, fence, {"customer_segment": [segments([1, 2])]}, inputs=inputs)
+def publish(
+    connection: Connection,
+    inputs: dict[str, str],
+    day: date = BASE_DATE,
+    stage: str = "segment_customers",
+) -> None:
+    fence = ledger.begin_stage(connection, stage, day, "run")
+    name, rows = {
+        "segment_customers": ("customer_segment", segments([1, 2], day)),
+        "score_credit": ("credit_score_feature", batch("credit_score_feature", day, place=[])),
+    }[stage]
+    mart.publish(connection, fence, {name: [rows]}, inputs=inputs)
 
 
 def stale(analyst: Connection) -> list[tuple[str, str]]:
@@ -46,16 +75,81 @@ def stale(analyst: Connection) -> list[tuple[str, str]]:
 def test_a_week_becomes_stale_and_fresh_again(loader: Connection, analyst: Connection) -> None:
     ingest(loader, "first")
     promote(loader, "v1", weeks=-1)
-    publish(loader, {"customer": "first", MODEL: "sha of v1", "settings": "whatever"})
+    publish(loader, {"customer": "first", MODEL: "sha of v1", "unknown": "whatever"})
     assert stale(analyst) == []
     ingest(loader, "second")
     promote(loader, "v3", weeks=1)
-    [(name, reason)] = stale(analyst)
-    assert name == "customer"
-    assert reason == (f"customer has changed since; backfill segment_customers for {BASE_DATE}")
+    assert stale(analyst) == [("customer", "customer has changed since")]
     promote(loader, "v2", weeks=0)
-    assert [name for name, _ in stale(analyst)] == ["customer", MODEL]
+    assert stale(analyst)[1] == (MODEL, f"another version of {MODEL} is in force since")
     promote(loader, "v2", weeks=0, promoted=False)
     assert [name for name, _ in stale(analyst)] == ["customer"]
     publish(loader, {"customer": "second", MODEL: "sha of v1"})
     assert stale(analyst) == []
+
+
+def test_a_partition_of_an_observation_date_counts(loader: Connection, analyst: Connection) -> None:
+    ingest(loader, "now")
+    ingest(loader, "then", of=OBSERVED)
+    name = f"customer {OBSERVED}"
+    publish(loader, {"customer": "now", name: "then"})
+    assert stale(analyst) == []
+    ingest(loader, "now")
+    ingest(loader, "anew", of=OBSERVED)
+    assert stale(analyst) == [(name, f"customer of {OBSERVED} has changed since")]
+
+
+def test_a_model_that_comes_to_be_later_makes_the_week_stale(
+    loader: Connection, analyst: Connection
+) -> None:
+    ingest(loader, "now")
+    publish(loader, {"segments.insurance": "none in force"})
+    assert stale(analyst) == []
+    promote(loader, "v1", weeks=0, model="segments.insurance")
+    assert [name for name, _ in stale(analyst)] == ["segments.insurance"]
+
+
+def test_weeks_of_other_code_or_settings_are_stale_with_the_backfill_that_mends_them(
+    loader: Connection, analyst: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(loader, {"settings": "five offers"})
+    assert stale(analyst) == []
+    monkeypatch.setattr(publishing, "stage_code", lambda stage: f"9.9.9+{stage}")
+    publish(loader, {"settings": "four offers"}, LATER)
+    publish(loader, {"settings": "twenty"}, LATER, stage="score_credit")
+    assert stale(analyst) == [
+        ("code", "the code of segment_customers has changed since"),
+        ("settings", "settings of segment_customers have changed since"),
+    ]
+    (found,) = ledger.stale_weeks(loader)
+    assert (found.base_date, found.stage) == (BASE_DATE, "segment_customers")
+    assert found.reasons.count(";") == 1
+    assert found.mend == f"passbook backfill {BASE_DATE} {BASE_DATE} --only {found.stage} --again"
+    publish(loader, {"settings": "four offers"})
+    assert stale(analyst) == []
+    history = rows(loader, "SELECT count(*) FROM ops.stage_input WHERE stage = %s", found.stage)
+    assert history == [(4,)]
+
+
+def test_the_stale_weeks_are_told_on_the_command_line(
+    loader: Connection,
+    addresses: mart.Addresses,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PASSBOOK_HOME", str(tmp_path))
+    monkeypatch.setenv("PASSBOOK_MART_URL", addresses.loader)
+    ingest(loader, "first")
+    publish(loader, {"customer": "first"})
+    publish(loader, {}, LATER)
+    settings.load.cache_clear()
+    assert cli.main(["stale"]) == 0
+    assert capsys.readouterr().out == "No stale weeks.\n"
+    ingest(loader, "second")
+    assert cli.main(["stale"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{BASE_DATE} segment_customers: customer has changed since",
+        f"    passbook backfill {BASE_DATE} {BASE_DATE} --only segment_customers --again",
+        "1 stale weeks.",
+    ]

@@ -10,13 +10,14 @@ import pytest
 
 from passbook import ledger, mart
 from passbook.contracts import OPS_TABLES
+from passbook.ledger import StaleWeek
 from passbook.pages.status import Status, read_status, render
 
 DAY = date(2022, 12, 4)
 
 
 def test_an_empty_ledger_is_said_to_be_empty() -> None:
-    page = render(Status({}, {}, [], [], [], []))
+    page = render(Status({}, [], [], [], [], []))
     assert "No stage has run yet." in page
 
 
@@ -25,10 +26,12 @@ def test_reasons_are_escaped_and_stale_weeks_marked() -> None:
         (DAY, "ingest_work_tables"): ("reject", "E104", "<script>alert(1)</script>", None),
         (DAY, "score_credit"): ("pass", "", "", None),
     }
-    page = render(Status(verdicts, {(DAY, "score_credit"): "behaviour"}, [], [], [], []))
+    why, mend = "behaviour has changed since", "passbook backfill …"
+    page = render(Status(verdicts, [StaleWeek(DAY, "score_credit", why, mend)], [], [], [], []))
     assert "<script>" not in page
     assert "reject E104" in page
-    assert 'class="stale" title="behaviour changed since; backfill this stage"' in page
+    assert 'class="stale" title="behaviour has changed since"' in page
+    assert f'<td class="">{mend}</td>' in page
 
 
 @pytest.mark.postgres

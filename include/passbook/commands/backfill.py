@@ -1,4 +1,4 @@
-"""``passbook backfill``: all five DAGs over a range of weeks, oldest first."""
+"""``passbook backfill``: all five DAGs, or some, over a range of weeks, oldest first."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 
 from passbook import settings
 from passbook.base_date import base_dates_between, check_base_date
+from passbook.contracts import STAGES
 from passbook.demo import progress
 from passbook.embedded import stack, week_runs
 from passbook.embedded.airflow_api import AirflowApi
@@ -19,6 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("first", type=date.fromisoformat, help="First day, YYYY-MM-DD.")
     parser.add_argument("last", type=date.fromisoformat, help="Last day, YYYY-MM-DD.")
+    parser.add_argument(
+        "--only", action="append", choices=STAGES, metavar="STAGE",
+        help="This stage alone; may be given several times (default: all five, in order).",
+    )  # fmt: skip
     parser.add_argument(
         "--again", action="store_true", help="Run stages again that have succeeded already."
     )
@@ -31,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     console = Console()
     weeks = weeks_between(arguments.first, arguments.last)
+    stages = [stage for stage in STAGES if stage in (arguments.only or STAGES)]
     chosen = settings.load()
     with progress.phase(console, "Starting Postgres, HiveServer2 and Airflow"):
         found = stack.start(
@@ -47,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             AirflowApi(found.airflow.url, "admin", found.airflow.passwords["admin"]) as api,
             progress.week(console, base_date) as report,
         ):
-            runs = week_runs.backfill(api, base_date, report, again=arguments.again)
+            runs = week_runs.backfill(api, base_date, report, again=arguments.again, stages=stages)
         failed = [run.dag for run in runs.values() if run.state == "failed"]
         if failed:
             console.print(f"[red]{', '.join(failed)} failed for {base_date}; see Airflow's logs.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from passbook.base_date import now, schedule_moment
@@ -63,9 +63,14 @@ def run_newest(
 
 
 def backfill(
-    api: AirflowApi, base_date: date, report: Report, *, again: bool = False
+    api: AirflowApi,
+    base_date: date,
+    report: Report,
+    *,
+    again: bool = False,
+    stages: Sequence[str] = STAGES,
 ) -> dict[str, Run]:
-    """Backfill one base date in all five DAGs, and return the finished runs by DAG.
+    """Backfill one base date in the stages' DAGs, and return the finished runs by DAG.
 
     Parameters
     ----------
@@ -74,20 +79,22 @@ def backfill(
     report : callable
     again : bool
         Whether stages that have succeeded are run again.
+    stages : sequence of str
+        In the order of the chain; one that waits for a stage outside goes by its last verdict.
     """
     await_dags(api)
     done = {
         dag: run
-        for dag in STAGES
+        for dag in stages
         if (run := _newest_run(api, dag, base_date)) and run.state == "success" and not again
     }
     runs = dict(done)
-    for dag in STAGES:
+    for dag in stages:
         api.pause(dag, paused=False)
         if dag not in done:
             api.await_backfills(dag, patience=BACKFILL_PATIENCE)
             api.backfill(dag, base_date, again=again)
-    for dag in STAGES:
+    for dag in stages:
         if dag not in done:
             runs[dag] = _await_run(api, dag, base_date, patience=SCHEDULE_PATIENCE)
     return _watch(api, runs, report)

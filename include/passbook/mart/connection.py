@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

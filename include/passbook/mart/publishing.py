@@ -28,7 +28,7 @@ from passbook.contracts import MART_TABLES, Table
 from passbook.errors import AuditError, InputError
 from passbook.mart import proof
 from passbook.mart.audit import KeyOrder, audit_batch
-from passbook.mart.code_version import code_version
+from passbook.mart.code_version import stage_code
 from passbook.mart.connection import transaction
 from passbook.mart.content_hash import BLOCK_ROWS, ContentHash
 from passbook.mart.copy_stream import copy_blocks
@@ -234,7 +234,7 @@ def _swap(
     text = json.dumps(dict(inputs), sort_keys=True, ensure_ascii=False)
     record = {
         "stage": fence.stage, "base_date": fence.base_date, "token": fence.token,
-        "run_id": fence.run_id, "inputs": text, "code_version": code_version(),
+        "run_id": fence.run_id, "inputs": text, "code_version": stage_code(fence.stage),
         "inputs_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "tables": [s.name for s in staged.values()],
         "partitions": [s.partition for s in staged.values()],

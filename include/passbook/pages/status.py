@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 
 from passbook.base_date import BANK_TIMEZONE, now
 from passbook.contracts import STAGES
+from passbook.ledger import StaleWeek, stale_weeks
 from passbook.mart.connection import transaction
 from passbook.pages.layout import Row, page, section, table
 
@@ -24,9 +25,6 @@ _VERDICTS = """
     SELECT base_date, stage, verdict, code, reason, coalesce(finished_at, started_at)
     FROM mart.verdict WHERE base_date IN (
         SELECT DISTINCT base_date FROM mart.verdict ORDER BY 1 DESC LIMIT %(weeks)s)"""
-_STALE = (
-    "SELECT base_date, stage, string_agg(DISTINCT input, ', ') FROM mart.stale_week GROUP BY 1, 2"
-)
 _MODELS = """
     SELECT v.model, v.version, v.base_date, p.reason, p.decided_by, p.decided_at::date
     FROM (SELECT DISTINCT model FROM ops.promotion) m
@@ -63,7 +61,7 @@ class Status:
     """What the page shows, as the ledger has it."""
 
     verdicts: dict[tuple[date, str], Row]
-    stale: dict[tuple[date, str], str]
+    stale: Sequence[StaleWeek]
     models: Sequence[Row]
     drift: Sequence[Row]
     outcomes: Sequence[Row]
@@ -76,7 +74,8 @@ class Status:
 
 
 def read_status(connection: Connection, *, weeks: int = WEEKS) -> Status:
-    """Read the ledger in one transaction."""
+    """Read the ledger."""
+    stale = stale_weeks(connection)
     with transaction(connection) as cursor:
 
         def rows(query: str) -> list[Row]:
@@ -85,7 +84,7 @@ def read_status(connection: Connection, *, weeks: int = WEEKS) -> Status:
 
         return Status(
             {(row[0], row[1]): row[2:] for row in rows(_VERDICTS)},
-            {(row[0], row[1]): row[2] for row in rows(_STALE)},
+            stale,
             rows(_MODELS),
             rows(_DRIFT),
             rows(_OUTCOMES),
@@ -103,8 +102,9 @@ def render(status: Status, moment: datetime | None = None) -> str:
             "Weeks and stages",
             _grid(status) if status.weeks else "<p>No stage has run yet.</p>",
             "What the newest run of each stage came to. Orange: published, but an input has "
-            "changed since; a backfill of the stage mends it.",
+            "changed since.",
         ),
+        _stale(status),
         section(
             "Models in force",
             table(("model", "version", "base date", "why", "by", "decided"), status.models),
@@ -129,23 +129,39 @@ def render(status: Status, moment: datetime | None = None) -> str:
     return page("Passbook", "\n".join(body), refresh_seconds=REFRESH_SECONDS)
 
 
+def _stale(status: Status) -> str:
+    """Return the weeks that are stale, or nothing where none is."""
+    weeks = status.weeks
+    rows = [(w.base_date, w.stage, w.reasons, w.mend) for w in status.stale if w.base_date in weeks]
+    if not rows:
+        return ""
+    return section(
+        "Stale weeks",
+        table(("base date", "stage", "why", "what mends it"), rows),
+        "Published, but from inputs that have changed since. The backfill dialog of the stage's "
+        "DAG does the same as the command.",
+    )
+
+
 def _grid(status: Status) -> str:
     head = "".join(f"<th>{escape(stage)}</th>" for stage in STAGES)
     lines = [f"<thead><tr><th>base date</th>{head}</tr></thead>"]
+    stale = {(week.base_date, week.stage): week.reasons for week in status.stale}
     for day in status.weeks:
-        cells = "".join(_cell(status, day, stage) for stage in STAGES)
+        cells = "".join(
+            _cell(day, status.verdicts.get((day, stage)), stale.get((day, stage)))
+            for stage in STAGES
+        )
         lines.append(f'<tr><th><a href="week/{day}">{day}</a></th>{cells}</tr>')
     return f'<table class="grid">{"".join(lines)}</table>'
 
 
-def _cell(status: Status, day: date, stage: str) -> str:
-    found = status.verdicts.get((day, stage))
+def _cell(day: date, found: Row | None, stale: str | None) -> str:
     if found is None:
         return '<td class="none">–</td>'
     verdict, code, reason, moment = found
-    stale = status.stale.get((day, stage))
     words = " ".join(word for word in (verdict, code, "· stale" if stale else "") if word)
-    title = f"{stale} changed since; backfill this stage" if stale else reason
+    title = stale or reason
     kind = "stale" if stale and verdict == "pass" else verdict
     when = f"{moment.astimezone(BANK_TIMEZONE):%m-%d %H:%M}" if moment else ""
     return (

@@ -33,7 +33,9 @@ _PUBLISHED = """
     SELECT mart_table, rows, left(sha256, 12), left(inputs_sha256, 12), code_version,
            to_char(published_at AT TIME ZONE 'Asia/Seoul', 'YYYY-MM-DD HH24:MI')
     FROM mart.publication WHERE base_date = %(day)s ORDER BY 1"""
-_STALE = "SELECT DISTINCT reason FROM mart.stale_week WHERE base_date = %(day)s ORDER BY 1"
+_STALE = """
+    SELECT stage, reason, string_agg(mart_table, ', ' ORDER BY mart_table), mend
+    FROM mart.stale_week WHERE base_date = %(day)s GROUP BY 1, 2, 4 ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ def render(week: WeekRecord, reports: Sequence[str]) -> str:
             "Published",
             table(("table", "rows", "content", "inputs", "code", "published"), week.published),
         ),
-        section("Changed since", table(("what, and what mends it",), week.stale)),
+        section(
+            "Changed since",
+            table(("stage", "what has changed", "tables", "what mends it"), week.stale),
+        ),
     ]  # fmt: skip
     return page(f"Week of {week.base_date}", "\n".join(body))

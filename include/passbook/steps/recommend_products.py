@@ -51,6 +51,12 @@ SEGMENT_OF_FAMILY = {"deposit": "deposit", "insurance": "insurance", "fund": "de
 """Whose segments a family's scenarios are learnt by."""
 
 
+SHAPED_BY = (
+    "offers_per_scenario", "offer_cool_off_weeks", "offer_outcome_weeks", "control_group_share",
+    "control_group_salt",
+)  # fmt: skip
+"""Settings that the published rows depend on."""
+
 ALL_CUSTOMERS = -2
 """Stands for the segment where ``ops.recommender_metric`` speaks of all."""
 
@@ -287,7 +293,8 @@ def _assigned_segments(stage: Stage) -> pa.Table | None:
 def _inputs(week: Week, artifacts: Mapping[Scenario, Artifact]) -> dict[str, str]:
     tables = ["customer", "product", *(f"{family}_holding" for family in families(week))]
     inputs = {table: week.fingerprint(table) for table in tables}
-    return inputs | {f"recommend.{s.name}": a.manifest_sha256 for s, a in artifacts.items()}
+    inputs |= {f"recommend.{s.name}": a.manifest_sha256 for s, a in artifacts.items()}
+    return inputs | {"settings": week.settings.fingerprint(*SHAPED_BY)}
 
 
 def _challenger(scenario: Scenario, trained: TrainedScenario, week: Week) -> Challenger:

@@ -347,4 +347,5 @@ def _champion(stage: Stage, model: str) -> Artifact:
 
 def _inputs(week: Week, artifacts: Mapping[str, Artifact]) -> dict[str, str]:
     tables = {name: week.fingerprint(name) for name in features.FEATURES if week.offers(name)}
-    return tables | {name: artifact.manifest_sha256 for name, artifact in artifacts.items()}
+    models = {name: artifact.manifest_sha256 for name, artifact in artifacts.items()}
+    return tables | models | {"settings": week.settings.fingerprint("sealed_features")}

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NONE_IN_FORCE = "none in force"
+"""Stands for the fingerprint of a model that there was none of."""
 _UNKNOWN_FAILURE = "E000"
 HIVE_OPTIONS = ("auth", "kerberos_service_name", "timeout", "statement_timeout", "read")
 """Options of the Hive URL that the Airflow connection's extra may hold."""
@@ -83,6 +85,7 @@ class Stage:
 
         version = ledger.champion(self.mart, model, self.base_date)
         if version is None:
+            self.week.used[model] = NONE_IN_FORCE  # one that comes to be makes the week stale
             return None
         artifact = artifacts.read(self.settings.artifacts, model, version.version)
         if artifact.manifest_sha256 != version.manifest_sha256:
