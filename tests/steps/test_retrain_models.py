@@ -24,7 +24,7 @@ from passbook.base_date import observation_dates
 from passbook.contracts import WORK_TABLES
 from passbook.settings import Settings
 from passbook.sources import Source
-from passbook.steps import retrain_models
+from passbook.steps import recommend_products, retrain_models
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
@@ -32,11 +32,13 @@ pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
 FIRST = date(2022, 12, 4)
 WEEKS = [FIRST + timedelta(weeks=w) for w in (0, 1, 2, 26)]
+OFFERED = [FIRST + timedelta(weeks=w) for w in (3, 4)]
 CUSTOMERS, PRODUCTS = 900, 6
 SOURCE = f"retrain_{os.getpid()}_test"
 HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
               pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
 SEGMENTS = "segments.insurance"
+TABLES = ("customer", "insurance_profile", "product", "insurance_holding")
 MODELS = {SEGMENTS, "recommend.up_sell.insurance"}
 
 
@@ -130,10 +132,14 @@ def weeks(open_hive: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> lis
         tables = bank_tables(bought_until, changed=base_date == WEEKS[2])
         for name, table in tables.items():
             _add_partition(open_hive, folder, name, base_date, table)
-        source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
-        hashes = {(name, base_date): f"{name} {base_date}" for name in tables}
-        found.append(Week(base_date, settings, open_hive, source, hashes))
+        found.append(_week(base_date, settings, open_hive))
     return found
+
+
+def _week(base_date: date, settings: Settings, open_hive: hive.Hive) -> Week:
+    source = Source(SOURCE, settings.home, dict.fromkeys(TABLES, ""))
+    hashes = {(name, base_date): f"{name} {base_date}" for name in TABLES}
+    return Week(base_date, settings, open_hive, source, hashes)
 
 
 def _add_partition(
@@ -335,3 +341,67 @@ def test_segments_on_the_holdout_are_those_known_before_it(
     assert known.now.equals(unknown.now)
     assert known.before_holdout.equals(known.now.slice(0, CUSTOMERS // 2))
     ledger.record_verdict(loader, fence, "pass")
+
+
+@pytest.fixture(scope="module")
+def offered(
+    ran: dict[str, Ran], weeks: list[Week], open_hive: hive.Hive, loader: Connection
+) -> dict[date, dict[str, list[str]]]:
+    """Two weeks' published offers by customer, made by the champion of the weeks before."""
+    assert ran
+    found = {}
+    for day in OFFERED:
+        for name, table in bank_tables(OFFERED[0], changed=True).items():
+            _add_partition(open_hive, weeks[0].settings.home, name, day, table)
+        week = _week(day, weeks[0].settings, open_hive)
+        fence = ledger.begin_stage(loader, "recommend_products", day, "offer")
+        recommend_products.work(Stage(week, loader, fence, week.settings))
+        with loader.cursor() as cursor:
+            cursor.execute(
+                "SELECT customer_id, product_codes FROM mart.recommendation_list"
+                " WHERE base_date = %s AND scenario = 'up_sell.insurance'", (day,),
+            )  # fmt: skip
+            found[day] = dict(cursor.fetchall())
+        loader.commit()
+    return found
+
+
+@pytest.mark.parametrize(("place", "taken"), [(0, True), (1, False)])
+def test_offers_four_weeks_ago_are_held_against_purchases_since(
+    *,
+    offered: dict[date, dict[str, list[str]]],
+    weeks: list[Week],
+    open_hive: hive.Hive,
+    loader: Connection,
+    place: int,
+    taken: bool,
+) -> None:
+    """Who was offered something either takes it, or what has come on sale since."""
+    offers = dict(sorted(offered[OFFERED[place]].items())[:400])
+    since = OFFERED[place] + timedelta(weeks=4)
+    tables = bank_tables(OFFERED[0], changed=True)
+    bought = [codes[0] if taken else "P-NEW" for codes in offers.values()]
+    new = {"customer_id": list(offers), "product_code": bought,
+           "opened_on": [OFFERED[place] + timedelta(days=9)] * len(offers)}  # fmt: skip
+    tables["insurance_holding"] = pa.concat_tables(
+        [tables["insurance_holding"], _filled("insurance_holding", new)]
+    )
+    for name, table in tables.items():
+        _add_partition(open_hive, weeks[0].settings.home, name, since, table)
+    week = _week(since, weeks[0].settings, open_hive)
+    fence = ledger.begin_stage(loader, "retrain_models", since, "outcomes")
+    drift = retrain_models.measure_drift(Stage(week, loader, fence, week.settings))
+    ledger.record_verdict(loader, fence, "pass", figures=drift)
+    with loader.cursor() as cursor:
+        cursor.execute(
+            """SELECT d.rows, d.realised, d.drifted, d.reference > 0.3, v.drifted_features
+               FROM mart.drift d JOIN mart.drift_verdict v USING (base_date, model)
+               WHERE d.base_date = %s AND d.feature = 'hit_rate_5'""",
+            (since,),
+        )
+        ((outcomes, hit_rate, drifted, promised, features),) = cursor.fetchall()
+    loader.commit()
+    assert (outcomes, hit_rate, drifted, promised) == (400, float(taken), not taken, True)
+    assert ("hit_rate_5" in (features or "")) is not taken
+    if not taken:
+        assert "recommend" in drift["due"]

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,9 @@ from passbook.errors import (
 from passbook.privacy.keys import KeyRing
 from passbook.settings import Settings, load
 from passbook.sources import Source
-from passbook.steps import credit_in_force, privacy, score_credit
+from passbook.steps import credit_in_force, model_drift, privacy, score_credit
 from passbook.steps.privacy import sealing_ring
+from passbook.steps.realised_performance import measure_performance
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 
@@ -137,7 +138,11 @@ def _promote(
     challenger: score_credit.Challenger,
 ) -> None:
     written = artifacts.write(
-        settings.artifacts, challenger.model, BASE_DATE, challenger.files, {"metrics": {}}
+        settings.artifacts,
+        challenger.model,
+        BASE_DATE,
+        challenger.files,
+        {"metrics": dict(challenger.metrics)},
     )
     version = ledger.ModelVersion(
         challenger.model, written.version, BASE_DATE, written.manifest_sha256,
@@ -363,3 +368,49 @@ def test_outcome_after_the_base_date_is_refused(
     _add_partition(open_hive, tmp_path / "future", "credit_outcome", old, future)
     with pytest.raises(FutureRowError, match="E104"):
         score_credit.train(Week(old, week.settings, week.hive, week.source))
+
+
+@pytest.mark.parametrize(("weeks_later", "as_expected"), [(1, True), (2, False)])
+def test_outcomes_that_arrive_are_held_against_what_the_champion_promised(
+    *,
+    published: list[dict[str, object]],
+    week: Week,
+    open_hive: hive.Hive,
+    loader: Connection,
+    banks: dict[date, PlantedBank],
+    tmp_path: Path,
+    weeks_later: int,
+    as_expected: bool,
+) -> None:
+    """Customers default as the bank is planted, or whoever and twice as many of them."""
+    assert published
+    day = BASE_DATE + timedelta(weeks=weeks_later)
+    _, observed = observation_dates(day)
+    bank = banks[LATER]
+    if not as_expected:
+        rng = np.random.default_rng(3)
+        rate = 2.5 * bank.defaulted.mean()
+        bank = replace(bank, defaulted=rng.random(CUSTOMERS) < rate)
+    tmp_path.parent.chmod(0o755)
+    for name, table in bank.tables.items():
+        _add_partition(open_hive, tmp_path / name / f"{observed}", name, observed, table)
+    _add_partition(open_hive, tmp_path / "o", "credit_outcome", day, bank.outcomes(observed))
+    thresholds = Settings(drift_thresholds={"credit.default": {"minimum_outcomes": 50}})
+    settings = week.settings.model_copy(update={"drift_thresholds": thresholds.drift_thresholds})
+    later = Week(day, settings, open_hive, week.source)
+    fence = ledger.begin_stage(loader, "retrain_models", day, "test")
+    stage = Stage(later, loader, fence, settings)
+    champion = stage.champion("credit.default")
+    assert champion is not None
+    found = measure_performance(stage, "credit.default", champion)
+    measured = model_drift.Measured("credit.default", found)
+    ledger.append(loader, fence, "drift", model_drift.rows(day, [measured]))
+    rows = _rows(
+        loader,
+        f"""SELECT feature, d.drifted, v.drifted FROM mart.drift d
+            JOIN mart.drift_verdict v USING (base_date, model)
+            WHERE d.base_date = '{day}' ORDER BY feature""",
+    )
+    called = not as_expected
+    assert rows == [("default_rate", called, called), ("gini", called, called)]
+    assert measured.reason.startswith("credit.default drifted: " if called else "")
