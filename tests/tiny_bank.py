@@ -26,6 +26,11 @@ class TinyBank:
 
     stack: stack.Stack
     base_date: date
+    adapters: Path
+
+    def revive(self) -> None:
+        """Start those of its servers that do not run."""
+        _start(self.stack.home, self.stack.source, self.adapters, self.base_date)
 
     @property
     def airflow(self) -> airflow.AirflowServer:
@@ -36,20 +41,28 @@ class TinyBank:
 
 @contextmanager
 def tiny_bank(
-    home: Path, folder: Path, source: str, settings: Mapping[str, str] | None = None
+    home: Path,
+    folder: Path,
+    source: str,
+    settings: Mapping[str, str] | None = None,
+    customers: int = CUSTOMERS,
 ) -> Iterator[TinyBank]:
     """Start a stack under `home` whose bank's own files and adapter are in `folder`."""
     adapters, bank = folder / "adapters", folder / "bank"
     shutil.copytree(sources.BUILT_IN / "demo", adapters / source)
     base_date = last_sunday_before(last_sunday_before(now()))
-    simulate(bank, customers=CUSTOMERS, seed=7, end=base_date)
+    simulate(bank, customers=customers, seed=7, end=base_date)
     with pytest.MonkeyPatch.context() as environment:
         for name, value in (settings or {}).items():
             environment.setenv(name, value)
-        found = stack.start(home, source, adapters, heap="1g", schedule_until=base_date)
-    try:
-        with hive.connect(found.hive.url) as connection:
-            load.register(connection, bank, source)
-        yield TinyBank(found, base_date)
-    finally:
-        airflow.stop(home)
+        found = _start(home, source, adapters, base_date)
+        try:
+            with hive.connect(found.hive.url) as connection:
+                load.register(connection, bank, source)
+            yield TinyBank(found, base_date, adapters)
+        finally:
+            airflow.stop(home)
+
+
+def _start(home: Path, source: str, adapters: Path, base_date: date) -> stack.Stack:
+    return stack.start(home, source, adapters, heap="1g", schedule_until=base_date)

@@ -174,6 +174,9 @@ class Settings(BaseSettings):
         False, description="Whether the DAG `maintain` lets go unasked; else it only tells."
     )
     lock_timeout_seconds: int = Field(30, ge=1, description="Longest wait for a reader's lock.")
+    retry_delay_seconds: int = Field(
+        30, ge=1, description="Wait before a task's first retry; later ones wait longer."
+    )
 
     @field_validator("drift_thresholds")
     @classmethod

@@ -18,8 +18,8 @@ from passbook.errors import ServerStartError, StorageError
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 PARENT = [
     sys.executable, "-c",
-    "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c',"
-    " 'import time; time.sleep(60)']); print('up', flush=True); time.sleep(60)",
+    "import subprocess, sys, time; subprocess.Popen([sys.executable,"
+    " '-c', 'import time; time.sleep(60)']); print('up', flush=True); time.sleep(60)",
 ]  # fmt: skip
 
 
@@ -45,6 +45,41 @@ def test_stopping_ends_the_children_too(home: Path) -> None:
     (child,) = psutil.Process(started.pid).children()
     process.stop(home, "parent")
     assert not child.is_running()
+
+
+def test_what_a_killed_server_left_behind_is_ended(home: Path) -> None:
+    started = process.spawn(home, "parent", PARENT, port=1)
+    process.wait_until_healthy(
+        home, started, lambda: "up" in process.log_path(home, "parent").read_text(), patience=30
+    )
+    parent = psutil.Process(started.pid)
+    (child,) = parent.children()
+    parent.kill()
+    parent.wait()
+    assert child.is_running()
+    assert process.running(home, "parent") is None
+    assert not process.stop(home, "parent")
+    assert not child.is_running()
+
+
+def test_another_server_that_answers_on_the_port_is_not_taken_for_ours(home: Path) -> None:
+    """It has taken the port after it was found free."""
+    with socket.socket() as other:
+        other.bind((process.ADDRESS, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        started = process.spawn(home, "late", SLEEP, port=port)
+        with pytest.raises(ServerStartError, match="late: It was not ready within 1 s"):
+            process.wait_until_healthy(home, started, lambda: True, patience=1, listens=True)
+
+
+def test_a_server_whose_child_listens_is_ready(home: Path) -> None:
+    port = process.free_port(0)
+    module = f"'-m', 'http.server', '--bind', '{process.ADDRESS}', '{port}'"
+    command = [*PARENT[:2], PARENT[2].replace("'-c', 'import time; time.sleep(60)'", module)]
+    started = process.spawn(home, "server", command, port=port)
+    process.wait_until_healthy(home, started, lambda: True, patience=30, listens=True)
+    process.stop(home, "server")
 
 
 def test_an_id_that_names_another_process_now_is_left_alone(home: Path) -> None:

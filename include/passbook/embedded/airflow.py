@@ -85,9 +85,10 @@ def start(
     home = process.prepare_home(home)
     passwords = {user: credentials[f"airflow_{user}"] for user in USERS}
     api = process.running(home, API_SERVER)
-    chosen = api.port if api else process.free_port(port)
+    kept = _kept_variables(home)
+    chosen = api.port if api else process.free_port(int(kept.get("AIRFLOW__API__PORT", port)))
     variables = {**environment(home, database_url, credentials, chosen), **extra}
-    if api and _kept_variables(home) != variables:
+    if kept != variables:
         stop(home)
     write_private(home / VARIABLES, json.dumps(variables, indent=1))
     write_private(home / "airflow" / "passwords.json", json.dumps(passwords))
@@ -100,7 +101,11 @@ def start(
         if current is None:
             raise process.start_error(home, name, "It ended while starting")
         process.wait_until_healthy(
-            home, current, partial(healthy, server.url, name), patience=patience
+            home,
+            current,
+            partial(healthy, server.url, name),
+            patience=patience,
+            listens=name == API_SERVER,
         )
     return server
 

@@ -92,7 +92,9 @@ def start(
             home, NAME, command, port=chosen, environment=environment, folder=folder
         )
     found = current
-    process.wait_until_healthy(home, found, lambda: healthy(found.port), patience=patience)
+    process.wait_until_healthy(
+        home, found, lambda: healthy(found.port), patience=patience, listens=True
+    )
     return HiveServer2(found.port)
 
 

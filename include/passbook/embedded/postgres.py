@@ -101,7 +101,9 @@ def start(home: Path, *, port: int = PREFERRED_PORT, patience: float = 60) -> Po
             _initialise(home, folder, user)
         current = _spawn(home, folder, process.free_port(port), user)
     server = PostgresServer(current.port, password)
-    process.wait_until_healthy(home, current, lambda: healthy(server.url), patience=patience)
+    process.wait_until_healthy(
+        home, current, lambda: healthy(server.url), patience=patience, listens=True
+    )
     return server
 
 

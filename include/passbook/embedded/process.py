@@ -77,11 +77,8 @@ def free_port(preferred: int) -> int:
 
 def running(home: Path, name: str) -> ServerProcess | None:
     """Return the server when the very process that was started still runs."""
-    record = home / "run" / f"{name}.json"
-    if not record.exists():
-        return None
-    server = ServerProcess(**json.loads(record.read_text()))
-    return server if _process(server) else None
+    server = _recorded(home, name)
+    return server if server and _process(server) else None
 
 
 def spawn(
@@ -94,7 +91,11 @@ def spawn(
     folder: Path | None = None,
     user: str | None = None,
 ) -> ServerProcess:
-    """Start `command` in the background, apart from this terminal, and remember it."""
+    """Start `command` in the background, apart from this terminal, and remember it.
+
+    What an earlier process of this name has left behind when it was killed is ended first.
+    """
+    stop(home, name)
     log = log_path(home, name)
     with log.open("ab") as output:
         log.chmod(0o600)
@@ -116,9 +117,17 @@ def spawn(
 
 
 def wait_until_healthy(
-    home: Path, server: ServerProcess, healthy: Callable[[], bool], *, patience: float
+    home: Path,
+    server: ServerProcess,
+    healthy: Callable[[], bool],
+    *,
+    patience: float,
+    listens: bool = False,
 ) -> None:
     """Return as soon as `healthy` says yes; end the server and raise when it never does.
+
+    With `listens`, only when it is this server that listens on its port: another one may have
+    taken the port in between, and answer in its place.
 
     Raises
     ------
@@ -129,7 +138,7 @@ def wait_until_healthy(
     while time.monotonic() < deadline:
         if _process(server) is None:
             raise start_error(home, server.name, "It ended while starting")
-        if healthy():
+        if healthy() and (not listens or _listens(server)):
             return
         time.sleep(0.2)
     reason = f"It was not ready within {patience:.0f} s"
@@ -162,19 +171,69 @@ def telling_line(log: Path) -> str:
 def stop(
     home: Path, name: str, *, how: signal.Signals = signal.SIGTERM, patience: float = 30
 ) -> bool:
-    """End the server and whatever it started, by process id; return whether it ran."""
-    server = running(home, name)
+    """End the server and whatever it started, by process id; return whether it ran.
+
+    A server that was killed may have left behind what it started: that is ended as well.
+    """
+    server = _recorded(home, name)
     process = _process(server) if server else None
-    if process is not None:
-        family = [process, *process.children(recursive=True)]
-        process.send_signal(how)
-        _, alive = psutil.wait_procs([process], timeout=patience)
-        leftover = [member for member in [*alive, *family] if member.is_running()]
+    if server is not None:
+        family = _session(server)
+        if process is not None:
+            family += [process, *process.children(recursive=True)]
+            process.send_signal(how)
+            psutil.wait_procs([process], timeout=patience)
+        leftover = [member for member in family if member.is_running()]
         for member in leftover:
             _kill(member)
         psutil.wait_procs(leftover, timeout=10)
     (home / "run" / f"{name}.json").unlink(missing_ok=True)
     return process is not None
+
+
+def _recorded(home: Path, name: str) -> ServerProcess | None:
+    """Return the server that was started last under this name, whether it still runs or not."""
+    record = home / "run" / f"{name}.json"
+    return ServerProcess(**json.loads(record.read_text())) if record.exists() else None
+
+
+def _session(server: ServerProcess) -> list[psutil.Process]:
+    """Return the live processes of the session that the server was started in.
+
+    A session outlives its leader, whose id goes to no other process meanwhile.
+    """
+    if _names_another(server):
+        return []
+    return [found for found in psutil.process_iter() if _session_id(found.pid) == server.pid]
+
+
+def _names_another(server: ServerProcess) -> bool:
+    """Whether the server's id has gone to another process."""
+    try:
+        return bool(abs(psutil.Process(server.pid).create_time() - server.started) >= 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _session_id(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
+
+
+def _listens(server: ServerProcess) -> bool:
+    """Return whether the server, or what it started, listens on the server's port."""
+    process = _process(server)
+    family = [process, *process.children(recursive=True)] if process else []
+    for member in family:
+        try:
+            sockets = member.net_connections("tcp")
+        except psutil.NoSuchProcess:
+            continue
+        if any(s.status == psutil.CONN_LISTEN and s.laddr.port == server.port for s in sockets):
+            return True
+    return False
 
 
 def _process(server: ServerProcess) -> psutil.Process | None:

@@ -82,7 +82,7 @@ DAG_ARGUMENTS: Final[dict[str, Any]] = {
         "owner": OWNER,
         "retries": RETRIES,
         "on_failure_callback": AlertNotifier("failed"),
-        "retry_delay": timedelta(seconds=30),
+        "retry_delay": timedelta(seconds=settings.load().retry_delay_seconds),
         "retry_exponential_backoff": 2.0,
         "max_retry_delay": timedelta(minutes=15),
         "retry_policy": ExceptionRetryPolicy(
