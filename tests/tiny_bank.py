@@ -45,12 +45,17 @@ def tiny_bank(
     folder: Path,
     source: str,
     settings: Mapping[str, str] | None = None,
+    *,
     customers: int = CUSTOMERS,
+    base_date: date | None = None,
 ) -> Iterator[TinyBank]:
-    """Start a stack under `home` whose bank's own files and adapter are in `folder`."""
+    """Start a stack under `home` whose bank's own files and adapter are in `folder`.
+
+    Without a base date the bank's data end where the schedule has nothing left to run.
+    """
     adapters, bank = folder / "adapters", folder / "bank"
     shutil.copytree(sources.BUILT_IN / "demo", adapters / source)
-    base_date = last_sunday_before(last_sunday_before(now()))
+    base_date = base_date or last_sunday_before(last_sunday_before(now()))
     simulate(bank, customers=customers, seed=7, end=base_date)
     with pytest.MonkeyPatch.context() as environment:
         for name, value in (settings or {}).items():

@@ -13,11 +13,13 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
+from passbook.base_date import last_sunday_before, now
 from passbook.embedded import airflow, postgres, process
 from passbook.embedded.week_runs import await_dags
 from passbook.errors import AirflowRequestError
@@ -71,7 +73,10 @@ def undisturbed(
     (servers_home / "airflow").mkdir()
     (servers_home / "airflow" / "airflow.cfg").write_text(SHORT)
     folder = tmp_path_factory.mktemp("faults")
-    with tiny_bank(servers_home, folder, "faults_test", SETTINGS, customers=600) as bank:
+    scheduled = last_sunday_before(now() - timedelta(hours=1))
+    with tiny_bank(
+        servers_home, folder, "faults_test", SETTINGS, customers=600, base_date=scheduled
+    ) as bank:
         week = AirflowWeek(bank)
         with week.api() as api:
             await_dags(api)
