@@ -80,6 +80,19 @@ def test_postgres_takes_another_port_is_kept_and_keeps_its_data(home: Path) -> N
 
 
 @pytest.mark.postgres
+def test_a_port_that_another_server_takes_in_between_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:
+        other.bind((process.ADDRESS, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        free_port = process.free_port
+        monkeypatch.setattr(process, "free_port", lambda p: p if p == port else free_port(p))
+        assert postgres.start(home, port=port).port != port
+
+
+@pytest.mark.postgres
 def test_postgres_asks_for_the_password_and_logs_no_values(home: Path) -> None:
     server = postgres.start(home)
     with pytest.raises(psycopg2.OperationalError, match="password"):

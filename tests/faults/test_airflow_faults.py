@@ -67,9 +67,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    servers_home: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory
+    servers_home: Path,
+    checkout: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    hive_url: str,
+    postgres_superuser_url: str,
 ) -> Iterator[AirflowWeek]:
-    """The week after its scheduled runs."""
+    """The week after its scheduled runs, on the session's servers."""
     (servers_home / "airflow").mkdir()
     (servers_home / "airflow" / "airflow.cfg").write_text(SHORT)
     folder = tmp_path_factory.mktemp("faults")

@@ -21,7 +21,7 @@ import httpx
 
 from passbook.embedded import process
 from passbook.embedded.credentials import write_private
-from passbook.errors import SettingsError
+from passbook.errors import ServerStartError, SettingsError
 
 API_SERVER = "airflow-api-server"
 COMPONENTS = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", API_SERVER)
@@ -96,6 +96,26 @@ def start(
         if process.running(home, name) is None:
             process.spawn(home, name, _command(name), port=chosen, environment=_complete(variables))
     server = AirflowServer(chosen, passwords)
+    try:
+        _wait_until_healthy(home, server, patience)
+    except ServerStartError:
+        if port == process.ANY_PORT or not process.taken(chosen):
+            raise
+        # Another server has taken the port since it was found free.
+        stop(home)
+        (home / VARIABLES).unlink()
+        return start(
+            home,
+            database_url=database_url,
+            credentials=credentials,
+            extra=extra,
+            port=process.ANY_PORT,
+            patience=patience,
+        )
+    return server
+
+
+def _wait_until_healthy(home: Path, server: AirflowServer, patience: float) -> None:
     for name in reversed(COMPONENTS):
         current = process.running(home, name)
         if current is None:
@@ -107,7 +127,6 @@ def start(
             patience=patience,
             listens=name == API_SERVER,
         )
-    return server
 
 
 def stop(home: Path) -> list[str]:

@@ -19,6 +19,7 @@ from pyhive import hive
 from thrift.transport.TTransport import TTransportException
 
 from passbook.embedded import process
+from passbook.errors import ServerStartError
 
 NAME = "hiveserver2"
 PREFERRED_PORT = 10000
@@ -92,9 +93,15 @@ def start(
             home, NAME, command, port=chosen, environment=environment, folder=folder
         )
     found = current
-    process.wait_until_healthy(
-        home, found, lambda: healthy(found.port), patience=patience, listens=True
-    )
+    try:
+        process.wait_until_healthy(
+            home, found, lambda: healthy(found.port), patience=patience, listens=True
+        )
+    except ServerStartError:
+        if port == process.ANY_PORT or not process.taken(found.port):
+            raise
+        # Another server has taken the port since it was found free.
+        return start(home, port=process.ANY_PORT, heap=heap, patience=patience)
     return HiveServer2(found.port)
 
 

@@ -101,9 +101,15 @@ def start(home: Path, *, port: int = PREFERRED_PORT, patience: float = 60) -> Po
             _initialise(home, folder, user)
         current = _spawn(home, folder, process.free_port(port), user)
     server = PostgresServer(current.port, password)
-    process.wait_until_healthy(
-        home, current, lambda: healthy(server.url), patience=patience, listens=True
-    )
+    try:
+        process.wait_until_healthy(
+            home, current, lambda: healthy(server.url), patience=patience, listens=True
+        )
+    except ServerStartError:
+        if port == process.ANY_PORT or not process.taken(current.port):
+            raise
+        # Another server has taken the port since it was found free.
+        return start(home, port=process.ANY_PORT, patience=patience)
     return server
 
 

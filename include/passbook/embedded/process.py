@@ -24,6 +24,9 @@ from passbook.errors import ServerStartError, StorageError
 ADDRESS = "127.0.0.1"
 """Every embedded server listens here and nowhere else."""
 
+ANY_PORT = 0
+"""Asks for a port that the system finds free."""
+
 TELLING_WORDS = ("error", "fatal", "exception", "denied", "in use", "no space", "cannot", "failed")
 
 
@@ -73,6 +76,13 @@ def free_port(preferred: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise ServerStartError(f"No port is free on {ADDRESS}.")
+
+
+def taken(port: int) -> bool:
+    """Return whether a server listens on the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.settimeout(5)
+        return probe.connect_ex((ADDRESS, port)) == 0
 
 
 def running(home: Path, name: str) -> ServerProcess | None:
