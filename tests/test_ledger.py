@@ -67,6 +67,20 @@ def test_a_verdict_runs_then_passes(connection: Connection) -> None:
     assert passed == ledger.Verdict(STAGE, DAY, "pass", "", "", {"rows": 7}, "run")
 
 
+def test_an_attempt_that_was_stopped_does_not_begin_after_a_later_one(
+    connection: Connection,
+) -> None:
+    later = ledger.begin_stage(connection, STAGE, DAY, "stopped run", "02")
+    ledger.record_verdict(connection, later, "pass")
+    with pytest.raises(StaleWriterError, match="later attempt"):
+        ledger.begin_stage(connection, STAGE, DAY, "stopped run", "01")
+    verdict = ledger.latest_verdict(connection, STAGE, DAY)
+    assert verdict is not None
+    assert (verdict.verdict, verdict.run_id) == ("pass", "stopped run")
+    ledger.begin_stage(connection, STAGE, DAY, "other run", "00")
+    ledger.begin_stage(connection, STAGE, DAY, "stopped run", "03")
+
+
 def test_a_rejection_keeps_code_and_reason_until_a_newer_run_begins(
     connection: Connection,
 ) -> None:

@@ -19,7 +19,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from passbook.contracts import OPS_TABLES, STAGES
-from passbook.errors import InputError
+from passbook.errors import InputError, StaleWriterError
 from passbook.mart.audit import audit_batch
 from passbook.mart.connection import transaction
 from passbook.mart.copy_stream import copy_blocks
@@ -85,20 +85,44 @@ class StaleWeek:
     mend: str
 
 
-def begin_stage(connection: Connection, stage: str, base_date: date, run_id: str) -> Fence:
+def begin_stage(
+    connection: Connection, stage: str, base_date: date, run_id: str, attempt: str = ""
+) -> Fence:
     """Begin a stage: write verdict ``running`` and fence off every older writer.
+
+    An attempt of a run that was stopped, and goes on when a later one has begun or even ended, may
+    not begin any more: it would take the place of the later one.
 
     Raises
     ------
     InputError
         E803 when there is no such stage.
+    StaleWriterError
+        E703 when a later attempt of the same run has begun.
     """
     if stage not in STAGES:
         raise InputError(f"{stage!r} is not a stage; known: {', '.join(STAGES)}.")
     with transaction(connection) as cursor:
         cursor.execute("SELECT ops.begin_stage(%s, %s, %s)", (stage, base_date, run_id))
         (token,) = _row(cursor)
+        if attempt:
+            _begin_attempt(cursor, Fence(stage, base_date, token, run_id), attempt)
     return Fence(stage, base_date, token, run_id)
+
+
+def _begin_attempt(cursor: Cursor, fence: Fence, attempt: str) -> None:
+    """Record which attempt of its run a writer is, unless a later one has begun."""
+    cursor.execute(
+        """SELECT FROM ops.verdict
+           WHERE stage = %s AND base_date = %s AND run_id = %s AND attempt > %s""",
+        (fence.stage, fence.base_date, fence.run_id, attempt),
+    )
+    if cursor.rowcount:
+        raise StaleWriterError(f"A later attempt of {fence.stage} for {fence.base_date} has begun.")
+    cursor.execute(
+        "UPDATE ops.verdict SET attempt = %s WHERE stage = %s AND base_date = %s AND token = %s",
+        (attempt, fence.stage, fence.base_date, fence.token),
+    )
 
 
 def record_verdict(

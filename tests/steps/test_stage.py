@@ -113,6 +113,18 @@ def test_a_new_attempt_of_the_same_run_ends_the_one_that_was_left_behind(
             ledger.record_verdict(left_behind, old, "pass")
 
 
+def test_an_earlier_attempt_that_goes_on_leaves_the_later_one_alone(impatient: Settings) -> None:
+    with begin(impatient, SEGMENT, DAY, "run", attempt="02") as (connection, fence):
+        with (
+            pytest.raises(StageBusyError),
+            begin(impatient, SEGMENT, DAY, "run", attempt="01"),
+        ):
+            pass
+        ledger.record_verdict(connection, fence, "pass")
+    with pytest.raises(StaleWriterError), begin(impatient, SEGMENT, DAY, "run", attempt="01"):
+        pass
+
+
 def ignored(stage: Stage) -> NoReturn:
     raise AssertionError("Hive is not there: the work must not begin.")
 

@@ -21,7 +21,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

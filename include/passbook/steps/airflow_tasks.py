@@ -181,6 +181,8 @@ def run_task(
         context_base_date(context),
         context["dag_run"].run_id,
         lambda running: {**known, **work(running)},
+        # A version 7 UUID, new with every attempt: later ones sort behind earlier ones.
+        attempt=str(instance.id),
         token=earlier["token"] if earlier else None,
         concludes=concludes,
         last_attempt=instance.try_number > instance.max_tries,

@@ -44,7 +44,8 @@ HIVE_OPTIONS = ("auth", "kerberos_service_name", "timeout", "statement_timeout",
 _WRITES_WORK_TABLES = "ingest_work_tables"
 _END_EARLIER_ATTEMPT = """
     SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-    WHERE l.locktype = 'advisory' AND l.granted AND a.application_name = %(run)s
+    WHERE l.locktype = 'advisory' AND l.granted AND starts_with(a.application_name, %(run)s)
+      AND a.application_name <= %(run)s || %(attempt)s COLLATE "C"
       AND l.classid = (hashtext('passbook stage')::bigint & 4294967295)::oid
       AND l.objid = (hashtext(%(key)s)::bigint & 4294967295)::oid
       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
@@ -113,6 +114,7 @@ def run_stage(
     run_id: str,
     work: Callable[[Stage], Mapping[str, Any]],
     *,
+    attempt: str = "",
     token: int | None = None,
     concludes: bool = True,
     last_attempt: bool = True,
@@ -128,6 +130,8 @@ def run_stage(
         Who runs it; kept in the ledger.
     work : callable
         Takes the `Stage`, returns figures that XCom may carry.
+    attempt : str
+        Which attempt of the run it is: later ones sort behind earlier ones.
     token : int, optional
         Continues the stage that an earlier part began with this token.
     concludes : bool
@@ -149,7 +153,8 @@ def run_stage(
     from passbook import ledger  # noqa: PLC0415
 
     settings = settings_module.load()
-    with begin(settings, name, base_date, run_id, token=token) as (connection, fence):
+    with begin(settings, name, base_date, run_id, attempt=attempt, token=token) as begun:
+        connection, fence = begun
         try:
             with open_week(settings, connection, base_date) as week:
                 figures = dict(work(Stage(week, connection, fence, settings)))
@@ -170,16 +175,29 @@ def run_stage(
 
 @contextmanager
 def begin(
-    settings: Settings, name: str, base_date: date, run_id: str, *, token: int | None = None
+    settings: Settings,
+    name: str,
+    base_date: date,
+    run_id: str,
+    *,
+    attempt: str = "",
+    token: int | None = None,
 ) -> Iterator[tuple[Connection, Fence]]:
     """Open the mart, lock the stage and base date, and fence older writers off."""
     from passbook import ledger, mart  # noqa: PLC0415
 
     connection = mart.connect(mart_url(settings))
     try:
-        _lock(connection, name, base_date, run_id, settings.lock_timeout_seconds)
+        _lock(
+            connection,
+            name,
+            base_date,
+            run=_session(run_id),
+            attempt=attempt,
+            seconds=settings.lock_timeout_seconds,
+        )
         if token is None:
-            fence = ledger.begin_stage(connection, name, base_date, run_id)
+            fence = ledger.begin_stage(connection, name, base_date, run_id, attempt)
         else:
             fence = ledger.Fence(name, base_date, token, run_id)
         yield connection, fence
@@ -245,13 +263,25 @@ def _airflow_connection(name: str) -> Any:
         ) from None
 
 
-def _lock(connection: Connection, name: str, base_date: date, run_id: str, seconds: int) -> None:
+def _session(run_id: str) -> str:
+    """Return how the sessions of a run's attempts are named, up to the attempt."""
+    return f"passbook run {hashlib.sha256(run_id.encode()).hexdigest()[:12]} "
+
+
+def _lock(
+    connection: Connection,
+    name: str,
+    base_date: date,
+    *,
+    run: str,
+    attempt: str,
+    seconds: int,
+) -> None:
     """Take the session's locks: this stage runs once, and nobody reads what ingest rewrites.
 
     An earlier attempt of the same run that still holds the lock has lost its supervisor, or was
     stopped: its session is ended and this attempt goes on.
     """
-    run = f"passbook run {hashlib.sha256(run_id.encode()).hexdigest()[:16]}"
     from psycopg2.errors import LockNotAvailable  # noqa: PLC0415
 
     from passbook.mart.connection import transaction  # noqa: PLC0415
@@ -259,8 +289,8 @@ def _lock(connection: Connection, name: str, base_date: date, run_id: str, secon
     stage_key, tables_key = f"{name} {base_date}", f"{base_date}"
     tables_lock = "pg_advisory_lock" if name == _WRITES_WORK_TABLES else "pg_advisory_lock_shared"
     with transaction(connection) as cursor:
-        cursor.execute("SELECT set_config('application_name', %s, false)", (run,))
-        cursor.execute(_END_EARLIER_ATTEMPT, {"key": stage_key, "run": run})
+        cursor.execute("SELECT set_config('application_name', %s, false)", (run + attempt,))
+        cursor.execute(_END_EARLIER_ATTEMPT, {"key": stage_key, "run": run, "attempt": attempt})
         cursor.execute("SELECT set_config('lock_timeout', %s, false)", (f"{seconds}s",))
         try:
             cursor.execute(
