@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -48,13 +48,17 @@ def tiny_bank(
     *,
     customers: int = CUSTOMERS,
     base_date: date | None = None,
+    without: Collection[str] = (),
 ) -> Iterator[TinyBank]:
     """Start a stack under `home` whose bank's own files and adapter are in `folder`.
 
-    Without a base date the bank's data end where the schedule has nothing left to run.
+    Without a base date the bank's data end where the schedule has nothing left to run. The adapter
+    is the demo bank's, `without` some work tables.
     """
     adapters, bank = folder / "adapters", folder / "bank"
     shutil.copytree(sources.BUILT_IN / "demo", adapters / source)
+    for table in without:
+        (adapters / source / f"{table}.sql").unlink()
     base_date = base_date or last_sunday_before(last_sunday_before(now()))
     simulate(bank, customers=customers, seed=7, end=base_date)
     with pytest.MonkeyPatch.context() as environment:

@@ -25,7 +25,7 @@ from .stage_process import segments
 
 STAGE, TASK = "segment_customers", "assign_and_publish"
 OLD_ROWS = 50
-PATIENCE = 150
+PATIENCE = 240
 """Seconds in which everything awaited has to happen."""
 
 HOLDS = {
