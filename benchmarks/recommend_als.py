@@ -1,10 +1,9 @@
 """AlternatingLeastSquares beside implicit's: seconds to the objective that implicit reaches.
 
 Prints one JSON line. implicit fits 15 iterations on all cores; ours as many as it takes to come
-to that objective or below, both measured by implicit's own loss. Two matrices: random ones with
-weights that are all distinct, and with `--bank` the purchases of a demo bank (the folder that
-`passbook simulate` wrote) with confidences by month. Before that, both run to convergence on a
-small matrix.
+to that objective or below, both measured by implicit's own loss. Two kinds of matrices: random ones
+with weights that are all distinct, and the purchases of demo banks with confidences by month, one
+bank for each of `--demo-customers`. Before that, both run to convergence on a small matrix.
 """
 
 from __future__ import annotations
@@ -14,13 +13,10 @@ import json
 import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
+from demo_purchases import BASE_DATE, simulated
 from implicit.cpu._als import calculate_loss
 from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
@@ -28,12 +24,8 @@ from threadpoolctl import threadpool_limits
 
 from passbook.recommend import AlternatingLeastSquares
 from passbook.recommend.interactions import confidence, interactions_as_of, to_csr
-from passbook.recommend.purchases import from_holdings
 
 ITERATIONS = 15
-HOLDINGS = {
-    "deposit_account": "open_dt", "insurance_contract": "cntr_dt", "fund_account": "open_dt",
-}  # fmt: skip
 
 
 def random_purchases(customers: int, products: int, seed: int) -> csr_matrix:
@@ -49,30 +41,10 @@ def random_purchases(customers: int, products: int, seed: int) -> csr_matrix:
     return matrix
 
 
-def bank_purchases(folder: Path, half_life: float) -> csr_matrix:
+def demo_matrix(customers: int, half_life: float) -> csr_matrix:
     """Return a demo bank's purchases with confidences that halve every `half_life` months."""
-    parts = []
-    for name, day in HOLDINGS.items():
-        table = ds.dataset(folder / "tables" / name, format="parquet").to_table(
-            ["cust_no", "prod_cd", day]
-        )
-        parts.append(
-            pa.table(
-                {
-                    "customer_id": table["cust_no"].cast(pa.string()),
-                    "product_code": table["prod_cd"],
-                    "opened_on": table[day],
-                }
-            )
-        )
-    everything = pa.concat_tables(parts)
-
-    def distinct(name: str) -> pa.Array:
-        values = pc.unique(everything[name])
-        return values.take(pc.sort_indices(values))
-
-    purchases = from_holdings(parts, distinct("customer_id"), distinct("product_code"))
-    interactions = interactions_as_of(purchases, pc.max(everything["opened_on"]).as_py())
+    purchases = simulated(customers).purchases
+    interactions = interactions_as_of(purchases, BASE_DATE)
     return to_csr(interactions, confidence(interactions, half_life))
 
 
@@ -136,8 +108,8 @@ def main() -> None:
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--regularization", type=float, default=1.0)
     parser.add_argument("--alpha", type=float, default=10.0)
-    parser.add_argument("--half-life", type=float, default=12.0, help="Months, for --bank.")
-    parser.add_argument("--bank", type=Path, help="Folder of a simulated demo bank.")
+    parser.add_argument("--half-life", type=float, default=12.0, help="Months, for demo banks.")
+    parser.add_argument("--demo-customers", type=int, nargs="*", default=[50_000, 1_000_000])
     options = parser.parse_args()
     settings = {name: getattr(options, name) for name in ("factors", "regularization", "alpha")}
     AlternatingLeastSquares(**settings, iterations=1).fit(random_purchases(2000, 50, 1))  # compile
@@ -145,8 +117,10 @@ def main() -> None:
     result["converged_difference"] = converged(settings)
     matrix = random_purchases(options.customers, options.products, 0)
     result["distinct_weights"] = compare(matrix, settings)
-    if options.bank:
-        result["by_month"] = compare(bank_purchases(options.bank, options.half_life), settings)
+    result["by_month"] = [
+        compare(demo_matrix(customers, options.half_life), settings)
+        for customers in options.demo_customers
+    ]
     result["peak_memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(json.dumps(result))
 

@@ -38,8 +38,30 @@ def block_of(rows: int, products: int, factors: int, seed: int) -> tuple[Factors
     return rng.standard_normal((rows, factors), dtype=np.float32), owned
 
 
+def differing(
+    users: Factors, items: Factors, theirs: npt.NDArray[np.int32], ours: npt.NDArray[np.int32]
+) -> dict[str, float]:
+    """Return the share of equal lists, and of those whose scores differ by more than rounding.
+
+    Scores are computed anew in double precision: where two products are named in another order,
+    the places' scores must be the same up to the rounding of a sum of single-precision products.
+    """
+    rows = np.flatnonzero((theirs != ours).any(axis=1))
+    x, y = users[rows].astype(np.float64), items.astype(np.float64)
+    one, other = (np.einsum("uf,ukf->uk", x, y[found[rows]]) for found in (theirs, ours))
+    rounding = np.finfo(np.float32).eps * np.einsum(
+        "uf,ukf->uk", np.abs(x), np.abs(y[theirs[rows]])
+    )
+    beyond = (np.abs(one - other) > 2 * rounding).any(axis=1)
+    return {
+        "equal_lists": 1 - len(rows) / len(users),
+        "tied_lists": float((~beyond).sum()) / len(users),
+        "lists_beyond_ties": float(beyond.sum()) / len(users),
+    }
+
+
 def compare(users: Factors, owned: csr_matrix, items: Factors, closed: Any) -> dict[str, Any]:
-    """Return both sides' customers a second, and the share of equal lists."""
+    """Return both sides' customers a second, and how their lists differ."""
     theirs = ImplicitALS(factors=items.shape[1])
     theirs.user_factors, theirs.item_factors = users, items
     allowed = np.ones(len(items), dtype=bool)
@@ -59,7 +81,7 @@ def compare(users: Factors, owned: csr_matrix, items: Factors, closed: Any) -> d
         "customers_per_s": best,
         "implicit_customers_per_s": their_rate,
         "ratio": best / their_rate,
-        "equal_lists": float((ids == found).all(axis=1).mean()),
+        **differing(users, items, ids, found),
     }
 
 

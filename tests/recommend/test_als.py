@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
 
 from passbook.errors import GridError, InteractionError, MemoryNeedError
-from passbook.recommend.als import AlternatingLeastSquares
+from passbook.recommend.als import AlternatingLeastSquares, fit_memory_gb
+from passbook.recommend.compilation import threads
 
 SETTINGS: dict[str, Any] = {"factors": 8, "regularization": 0.5, "alpha": 3.0}
 
@@ -85,13 +87,13 @@ def test_equal_rows_are_solved_once_with_the_same_result() -> None:
 
 
 def test_any_number_of_threads_gives_the_same_factors() -> None:
-    matrix, found = _matrix(), []
-    before = numba.get_num_threads()
-    for threads in (1, before):
-        numba.set_num_threads(threads)
-        model = AlternatingLeastSquares(**SETTINGS, iterations=3)
-        model.fit(matrix)
-        found.append(model.item_factors.tobytes())
+    """Of compiled loops and of linear algebra."""
+    matrix, found = _matrix(3000, 90), []
+    for count in (1, os.cpu_count() or 1):
+        with threads(count):
+            model = AlternatingLeastSquares(factors=48, iterations=3)
+            model.fit(matrix)
+            found.append(model.item_factors.tobytes())
     assert found[0] == found[1]
 
 
@@ -144,6 +146,27 @@ def test_parameters_must_be_positive(name: str) -> None:
 def test_a_fit_that_would_not_fit_is_refused_with_its_size() -> None:
     with pytest.raises(MemoryNeedError, match=r"about \d+\.\d GB; the limit is 0\.0 GB"):
         AlternatingLeastSquares(factors=2, memory_limit_gb=1e-6).fit(_matrix())
+
+
+def _memory_gb(figure: str) -> float:
+    """Return a figure that Linux keeps of this process: VmRSS now, VmHWM at its highest."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status[figure].split()[0]) * 1024 / 1e9
+
+
+def test_the_size_told_is_about_what_a_fit_takes() -> None:
+    rng, customers = np.random.default_rng(0), 300_000
+    items = (rng.integers(0, 200, (customers, 1)) + [0, 7, 31]) % 200
+    values = 0.1 + rng.random(3 * customers, np.float32)
+    places = np.arange(0, 3 * customers + 1, 3)
+    matrix = csr_matrix((values, items.ravel().astype(np.int32), places), (customers, 200))
+    model = AlternatingLeastSquares(factors=16, iterations=1)
+    model.fit(matrix[:2000])  # compiles
+    Path("/proc/self/clear_refs").write_text("5")  # begins the highest figure anew
+    before = _memory_gb("VmRSS")
+    model.fit(matrix)
+    taken = _memory_gb("VmHWM") - before
+    assert 0.5 < taken / fit_memory_gb(*matrix.shape, matrix.nnz, 16) < 1.5
 
 
 def test_a_product_with_one_holder_and_a_customer_with_all() -> None:

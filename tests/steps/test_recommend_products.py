@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -33,6 +34,8 @@ SOURCE = f"recommend_{os.getpid()}_test"
 HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
               pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
 DISCONTINUED, ELDERLY = "i5", "i4"
+RESTING = [BASE_DATE + timedelta(weeks=n) for n in range(4, 8)]
+"""Weeks with a cool-off of two, and no offers in the two before them."""
 
 
 def _work_tables() -> dict[str, pa.Table]:
@@ -88,7 +91,7 @@ def week(hive_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
             _register(connection, name, place)
         source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
         settings = Settings(home=folder, source=SOURCE, fund_minimum_holders=100, block_rows=400)  # type: ignore[call-arg]
-        fingerprints = {(name, BASE_DATE): name for name in tables}
+        fingerprints = {(name, day): name for name in tables for day in (BASE_DATE, *RESTING)}
         yield Week(BASE_DATE, settings, connection, source, fingerprints)
         connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
 
@@ -102,10 +105,11 @@ def _register(connection: hive.Hive, name: str, folder: Path) -> None:
         " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
         f" LOCATION '{folder.parent.as_uri()}'"
     )
-    connection.execute(
-        f"ALTER TABLE work_{SOURCE}.{name} ADD PARTITION (base_date='{BASE_DATE}')"
-        f" LOCATION '{folder.as_uri()}'"
-    )
+    for base_date in (BASE_DATE, *RESTING):
+        connection.execute(
+            f"ALTER TABLE work_{SOURCE}.{name} ADD PARTITION (base_date='{base_date}')"
+            f" LOCATION '{folder.as_uri()}'"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +221,47 @@ def test_products_are_published_with_what_is_on_sale(
     assert published
     found = dict(_rows(loader, "SELECT product_code, on_sale FROM mart.product"))
     assert found == {f"i{p}": f"i{p}" != DISCONTINUED for p in range(6)}
+
+
+@pytest.fixture(scope="module")
+def rested(
+    published: list[dict[str, object]], week: Week, loader: Connection
+) -> list[dict[str, str]]:
+    """The one product that each customer was offered in each of the weeks with a cool-off."""
+    assert published
+    settings = week.settings.model_copy(
+        update={"offers_per_scenario": 1, "offer_cool_off_weeks": 2}
+    )
+    offered = []
+    for base_date in RESTING:
+        of_date = replace(week, base_date=base_date, settings=settings, used={})
+        recommend_products.work(_stage(of_date, loader))
+        query = "SELECT customer_id, product_codes[1] FROM mart.recommendation_list"
+        rows = _rows(loader, f"{query} WHERE base_date = '{base_date}'")
+        offered.append({str(customer): str(code) for customer, code in rows})
+    return offered
+
+
+def test_what_was_offered_lately_rests_and_then_returns(rested: list[dict[str, str]]) -> None:
+    first, second, third, fourth = rested
+    assert len(first) == CUSTOMERS - _control_group()
+    for customer, code in first.items():
+        assert code not in {second.get(customer), third.get(customer)}
+    assert all(second.get(customer) != code for customer, code in third.items())
+    # Nothing has been sold or bought since: what was best is best again.
+    assert fourth == first
+
+
+def test_what_rests_is_counted_under_its_reason(
+    rested: list[dict[str, str]], loader: Connection
+) -> None:
+    query = "SELECT base_date, customers, products FROM mart.offer_exclusion"
+    rows = _rows(loader, f"{query} WHERE rule = 'recently_offered' AND base_date > '{BASE_DATE}'")
+    counted = {day: (customers, products) for day, customers, products in rows}
+    first, second, third, _ = rested
+    assert counted == {
+        RESTING[0]: (0, 0),
+        RESTING[1]: (len(first), len(first)),
+        RESTING[2]: (len(first), len(first) + len(second)),
+        RESTING[3]: (len(second.keys() | third.keys()), len(second) + len(third)),
+    }

@@ -1,5 +1,5 @@
 # ruff: noqa: PLR0917 (compiled code takes its arrays by position)
-"""The compiled inner loops over baskets: weights of owned products, scores, the best k.
+"""The compiled inner loops over baskets: weights of owned products, and scores.
 
 A row is worked on by one thread and depends on nothing else, so results are the same for any
 number of threads.
@@ -117,32 +117,3 @@ def mask_owned(indptr: Any, items: Any, scores: Any) -> None:
     for u in prange(len(indptr) - 1):
         for e in range(indptr[u], indptr[u + 1]):
             scores[u, items[e]] = -np.inf
-
-
-@in_parallel
-def best_allowed(
-    scores: Any, rule_class: Any, allowed: Any, out_items: Any, out_scores: Any
-) -> None:
-    """The best columns of each row among those its class allows; equal scores by column order.
-
-    Places that no finite score fills are left as they are.
-    """
-    k = out_items.shape[1]
-    for u in prange(scores.shape[0]):
-        permitted = allowed[rule_class[u]]
-        filled = 0
-        for j in range(scores.shape[1]):
-            value = scores[u, j]
-            if not permitted[j] or value == -np.inf:
-                continue
-            if filled == k and value <= out_scores[u, k - 1]:
-                continue
-            place = filled if filled < k else k - 1
-            while place > 0 and out_scores[u, place - 1] < value:
-                out_scores[u, place] = out_scores[u, place - 1]
-                out_items[u, place] = out_items[u, place - 1]
-                place -= 1
-            out_scores[u, place] = value
-            out_items[u, place] = j
-            if filled < k:
-                filled += 1

@@ -13,8 +13,8 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Compile for one thread."""
-    return njit(cache=True)(kernel)  # type: ignore[return-value]
+    """Compile for one thread, which does not keep others from running."""
+    return njit(cache=True, nogil=True)(kernel)  # type: ignore[return-value]
 
 
 def in_parallel(kernel: Kernel) -> Kernel:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from passbook.errors import NoAcquisitionsError
-from passbook.recommend import basket_kernels, evaluation_kernels
+from passbook.recommend import basket_kernels, evaluation_kernels, top_kernels
 from passbook.recommend.context import Context
 from passbook.recommend.holdout import Acquisitions
 from passbook.recommend.interactions import Flags, Floats, Interactions
@@ -155,7 +155,7 @@ def list_metrics(
     items = np.full((len(scores), max(k)), -1, dtype=np.int32)
     best = np.full(items.shape, -np.inf, dtype=np.float32)
     same_rule = np.zeros(len(scores), dtype=np.int32)
-    basket_kernels.best_allowed(scores, same_rule, test.candidates[None, :], items, best)
+    top_kernels.best_allowed(scores, same_rule, test.candidates[None, :], items, best)
     bits = -np.log2((buyers.astype(np.float64) + 1.0) / (customers + 1.0))
     found: dict[str, float] = {}
     for cut in k:

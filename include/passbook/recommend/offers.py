@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from passbook.contracts import MART_TABLES
 from passbook.errors import InputError, NoEligibleProductError
-from passbook.recommend import basket_kernels
+from passbook.recommend import basket_kernels, top_kernels
 from passbook.recommend.catalogue import Catalogue
 from passbook.recommend.context import Context, Recommender
 from passbook.recommend.eligibility import (
@@ -298,7 +298,7 @@ def _ranked(
         block[row, taken[row, place]] = -np.inf
     items = np.full((len(targets.rule_class), k), -1, dtype=np.int32)
     scores = np.full(items.shape, -np.inf, dtype=np.float32)
-    basket_kernels.best_allowed(block, targets.rule_class, targets.allowed, items, scores)
+    top_kernels.best_allowed(block, targets.rule_class, targets.allowed, items, scores)
     return items, scores, reason_numbers(model, context, items)
 
 

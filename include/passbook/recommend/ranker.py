@@ -18,7 +18,7 @@ import numpy.typing as npt
 import xgboost as xgb
 from numba import get_num_threads
 
-from passbook.recommend import basket_kernels, choice_kernels
+from passbook.recommend import choice_kernels, top_kernels
 from passbook.recommend.conditional_logit import Choices, Utility, fit_conditional_logit
 from passbook.recommend.context import Context
 from passbook.recommend.customer_codes import CodeLayout, layout_of, newest_days
@@ -193,7 +193,7 @@ def _best(margin: Floats) -> Ints:
     scores = np.full(items.shape, -np.inf, dtype=np.float32)
     everything = np.ones((1, margin.shape[1]), dtype=bool)
     nobody_special = np.zeros(len(margin), dtype=np.int32)
-    basket_kernels.best_allowed(margin, nobody_special, everything, items, scores)
+    top_kernels.best_allowed(margin, nobody_special, everything, items, scores)
     return items
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import get_num_threads
 from scipy.sparse import csr_matrix
+from threadpoolctl import ThreadpoolController
 
-from passbook.recommend import basket_kernels
+from passbook.recommend import top_kernels
 from passbook.recommend.interactions import Flags, Floats
 from passbook.recommend.purchases import Ints
 
-BLOCK: Final = 8192
+BLOCK: Final = 512
+"""Customers at a time: their scores of a few hundred products stay in a core's cache."""
 
 
 def top_products(
@@ -43,16 +49,43 @@ def top_products(
     k = min(k, products)
     items = np.full((users, k), -1, dtype=np.int32)
     scores = np.full((users, k), -np.inf, dtype=np.float32)
-    columns = np.ascontiguousarray(item_factors.T, dtype=np.float32)
-    permitted = np.ones((1, products), dtype=bool) if allowed is None else allowed[None, :]
-    rule_class = np.zeros(BLOCK, dtype=np.int32)
-    for start in range(0, users, BLOCK):
-        stop = min(start + BLOCK, users)
-        block = np.asarray(user_factors[start:stop], dtype=np.float32) @ columns
-        if owned is not None:
-            indptr = owned.indptr[start : stop + 1]
-            basket_kernels.mask_owned(indptr, owned.indices, block)
-        basket_kernels.best_allowed(
-            block, rule_class[: stop - start], permitted, items[start:stop], scores[start:stop]
-        )
+    columns = np.arange(products) if allowed is None else np.flatnonzero(allowed)
+    columns = columns.astype(np.int32)
+    place = np.full(products, -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns), dtype=np.int32)
+    matrix = np.ascontiguousarray(item_factors[columns].T, dtype=np.float32)
+    indptr = np.zeros(users + 1, dtype=np.int32) if owned is None else owned.indptr
+    liked = np.empty(0, dtype=np.int32) if owned is None else owned.indices
+
+    def work(blocks: Iterator[int]) -> None:
+        buffer = np.empty((min(BLOCK, users), len(columns)), dtype=np.float32)
+        for start in blocks:
+            stop = min(start + BLOCK, users)
+            block = buffer[: stop - start]
+            np.matmul(np.asarray(user_factors[start:stop], dtype=np.float32), matrix, out=block)
+            top_kernels.best_unowned(
+                block, indptr[start : stop + 1], liked, place, columns,
+                items[start:stop], scores[start:stop],
+            )  # fmt: skip
+
+    if len(columns):
+        _share_out(work, range(0, users, BLOCK))
     return items, scores
+
+
+def _share_out(work: Callable[[Iterator[int]], None], blocks: Sequence[int]) -> None:
+    """Let threads take one block after the other, each with a matrix product of its own."""
+    workers = min(get_num_threads(), len(blocks))
+    shared = iter(blocks)
+    if workers <= 1:
+        work(shared)
+        return
+    with _linear_algebra().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        for done in [pool.submit(work, shared) for _ in range(workers)]:
+            done.result()
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """Return the control over the threads of linear algebra; finding the libraries takes long."""
+    return ThreadpoolController()
