@@ -66,8 +66,7 @@ def without_halving(scenario: Scenario, holdout: Holdout, bank: DemoPurchases) -
     train, test = prepared(scenario, holdout, bank)
     begun = time.perf_counter()
     trials = [
-        grid._trial(train, test, parameters, 0, MEMORY_LIMIT_GB)
-        for parameters in Grid().settings()
+        grid._trial(train, test, parameters, 0, MEMORY_LIMIT_GB) for parameters in Grid().settings()
     ]
     best = max(trials, key=lambda trial: trial.metrics["mrr"])
     return {

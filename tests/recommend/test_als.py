@@ -156,7 +156,7 @@ def _memory_gb(figure: str) -> float:
 
 def test_the_size_told_is_about_what_a_fit_takes() -> None:
     rng, customers = np.random.default_rng(0), 300_000
-    items = (rng.integers(0, 200, (customers, 1)) + [0, 7, 31]) % 200
+    items = (rng.integers(0, 200, (customers, 1)) + np.array([0, 7, 31])) % 200
     values = 0.1 + rng.random(3 * customers, np.float32)
     places = np.arange(0, 3 * customers + 1, 3)
     matrix = csr_matrix((values, items.ravel().astype(np.int32), places), (customers, 200))

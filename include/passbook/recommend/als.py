@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 Doubles = npt.NDArray[np.float64]
 _CHUNK: Final = 2
 _WAVE_BYTES: Final = 256e6
+_ROWS: Final = 4096
 
 
 class AlternatingLeastSquares:
@@ -117,6 +118,8 @@ class AlternatingLeastSquares:
             started = time.perf_counter()
             self._solve_customers()
             self._solve_items()
+            if iteration + 1 == self.iterations:
+                self._solve_customers()  # the customers' part is cheap: let it fit the last items
             seconds = time.perf_counter() - started
             if show_progress:
                 log.info("iteration %d of %d: %.2f s", iteration + 1, self.iterations, seconds)
@@ -149,9 +152,7 @@ class AlternatingLeastSquares:
         rows = canonical(user_items, self.alpha)
         basis = self._basis_of(self.item_factors)
         z = np.empty(len(rows.data))
-        als_kernels.customer_weights(
-            rows.indptr.astype(np.int64), rows.indices, rows.data, self.item_factors @ basis, z
-        )
+        _solve(rows.indptr.astype(np.int64), rows.indices, rows.data, self.item_factors @ basis, z)
         out = np.empty((rows.shape[0], self.factors), dtype=np.float32)
         als_kernels.customer_factors(
             rows.indptr.astype(np.int64), rows.indices, z, np.arange(rows.shape[0]),
@@ -190,7 +191,7 @@ class AlternatingLeastSquares:
     def objective(self) -> float:
         """Return the objective at the present factors, divided as implicit's loss is."""
         baskets = self._fitted()
-        moments = self._moments()
+        moments = _moments(baskets, self._z)
         x_gram = self._basis @ moments @ self._basis.T
         y_gram = self._factors.T @ self._factors
         observed, total = als_kernels.observed_loss(
@@ -212,10 +213,7 @@ class AlternatingLeastSquares:
         """
         baskets = self._fitted()
         products = len(baskets.used)
-        gram = np.zeros((products, products))
-        ones = np.ones(len(baskets.items))
-        als_kernels.weight_moments(baskets.indptr, baskets.items, ones, baskets.count, gram)
-        values, vectors = np.linalg.eigh(gram)
+        values, vectors = np.linalg.eigh(_moments(baskets, np.ones(len(baskets.items))))
         kept = min(self.factors, products)
         singular = np.sqrt(np.maximum(values[::-1][:kept], 0.0))
         leading = vectors[:, ::-1][:, :kept]
@@ -236,26 +234,18 @@ class AlternatingLeastSquares:
         gram = y.T @ y + self.regularization * np.eye(self.factors)
         return np.asarray(np.linalg.solve(gram, y.T))
 
-    def _moments(self) -> Doubles:
-        baskets = self._fitted()
-        products = len(baskets.used)
-        moments = np.zeros((products, products))
-        als_kernels.weight_moments(baskets.indptr, baskets.items, self._z, baskets.count, moments)
-        return moments
-
     def _solve_customers(self) -> None:
         baskets = self._fitted()
         self._basis = self._basis_of(self._factors)
         self._z = np.empty(len(baskets.items))
-        als_kernels.customer_weights(
-            baskets.indptr, baskets.items, baskets.c, self._factors @ self._basis, self._z
-        )
+        _solve(baskets.indptr, baskets.items, baskets.c, self._factors @ self._basis, self._z)
         baskets.records[:, 1] = self._z
 
     def _solve_items(self) -> None:
         baskets, basis = self._fitted(), self._basis
         products = len(baskets.used)
-        common = basis @ self._moments() @ basis.T + self.regularization * np.eye(self.factors)
+        common = basis @ _moments(baskets, self._z) @ basis.T
+        common += self.regularization * np.eye(self.factors)
         systems = np.tile(common, (products, 1, 1))
         targets = np.zeros((products, self.factors))
         wave = min(len(baskets.slices), max(1, int(_WAVE_BYTES / (8 * products**2))))
@@ -265,13 +255,14 @@ class AlternatingLeastSquares:
             size = len(slices)
             with numba.parallel_chunksize(_CHUNK):
                 als_kernels.item_moments(
-                    baskets.records, baskets.start, baskets.own, baskets.size,
-                    slices[:, 1:], moments[:size], sums[:size],
+                    baskets.records, baskets.indptr, baskets.rows, slices, moments[:size],
+                    sums[:size],
                 )  # fmt: skip
             half = (moments[:size].reshape(-1, products) @ basis.T).reshape(size, products, -1)
-            triangles = np.matmul(basis, half)
-            np.add.at(systems, slices[:, 0], triangles + triangles.transpose(0, 2, 1))
-            np.add.at(targets, slices[:, 0], sums[:size] @ basis.T)
+            first = np.flatnonzero(np.diff(slices[:, 0], prepend=-1))
+            triangles = np.add.reduceat(np.matmul(basis, half), first)
+            systems[slices[first, 0]] += triangles + triangles.transpose(0, 2, 1)
+            targets[slices[first, 0]] += np.add.reduceat(sums[:size] @ basis.T, first)
         self._factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
 
     def _check_memory(self, user_items: csr_matrix) -> None:
@@ -282,9 +273,28 @@ class AlternatingLeastSquares:
             )
 
 
+def _solve(
+    indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], c: npt.NDArray[np.float32],
+    kernel: Doubles, out: Doubles,
+) -> None:  # fmt: skip
+    """Write the weights of the customers' owned products."""
+    largest = int(np.diff(indptr).max(initial=1))
+    als_kernels.customer_weights(indptr, items, c, kernel, _ROWS, largest, out)
+
+
+def _moments(baskets: Baskets, z: Doubles) -> Doubles:
+    """Return Σ over customers of z zᵀ, products × products."""
+    products = len(baskets.used)
+    parts = np.zeros((len(baskets.parts) - 1, products, products))
+    als_kernels.weight_moments(
+        baskets.indptr, baskets.items, z, baskets.count, baskets.parts, parts
+    )
+    return np.asarray(parts.sum(axis=0))
+
+
 def fit_memory_gb(customers: int, products: int, entries: int, factors: int) -> float:
     """Return the memory a fit needs beside its input, GB (10⁹ bytes)."""
     rows = customers * 5 * 8
-    cells = entries * (8 + 8 + 16 + 8 + 4 + 4 + 8 + 16)
-    dense = min(_WAVE_BYTES, 8.0 * products**3) + 8 * (3 * products**2 + 2 * products * factors**2)
+    cells = entries * (8 + 8 + 8 + 16 + 4 + 8 + 8)
+    dense = min(_WAVE_BYTES, 8.0 * products**3) + 8 * (12 * products**2 + 2 * products * factors**2)
     return (rows + cells + dense) / 1e9

@@ -11,9 +11,10 @@ from scipy.sparse import csr_matrix
 
 from passbook.errors import InteractionError
 from passbook.recommend import als_kernels
-from passbook.recommend.interactions import check_confidence, row_entries
+from passbook.recommend.interactions import check_confidence
 
 _SLICE: Final = 16_384
+_PARTS: Final = 8
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class Baskets:
         Customers that a row stands for.
     row_of_customer : int64 array of shape (customers,)
     records : float32 array of shape (entries, 4)
-        Product, weight z, count · (c − 1) and count · c of each entry: side by side, because the
-        item step reads them in random order.
-    start, own, size : arrays of shape (entries,)
-        By product: where the row of an entry starts, the entry's place in it, the row's length.
+        Product, weight z, c and count of each entry: side by side, because the item step reads
+        them in random order.
+    rows : int32 array of shape (entries,)
+        Rows that hold each product, one product after the other.
     slices : int64 array of shape (slices, 3)
-        Product, first and last place of at most `_SLICE` entries by product.
+        Product, first and last place of at most `_SLICE` of its `rows`.
+    parts : int64 array of shape (parts + 1,)
+        Bounds of equal parts of the distinct rows.
     """
 
     used: npt.NDArray[np.int64]
@@ -47,10 +50,9 @@ class Baskets:
     count: npt.NDArray[np.float64]
     row_of_customer: npt.NDArray[np.int64]
     records: npt.NDArray[np.float32]
-    start: npt.NDArray[np.int64]
-    own: npt.NDArray[np.int32]
-    size: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
     slices: npt.NDArray[np.int64]
+    parts: npt.NDArray[np.int64]
 
 
 def canonical(user_items: csr_matrix, alpha: float) -> csr_matrix:
@@ -91,38 +93,38 @@ def lay_out(user_items: csr_matrix, alpha: float) -> Baskets:
     order = _by_products(indptr, items, first, len(used))
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
-    indptr, entries = row_entries(indptr, first[order])
     return _by_product(
-        used, indptr, items[entries], c[entries], count[order].astype(np.float64),
+        used, (indptr, items, c), first[order], count[order].astype(np.float64),
         rank[row_of_customer],
     )  # fmt: skip
 
 
 def _by_product(
     used: npt.NDArray[np.int64],
-    indptr: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    c: npt.NDArray[np.float32],
-    *rest: npt.NDArray[np.float64] | npt.NDArray[np.int64],
+    matrix: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]],
+    chosen: npt.NDArray[np.int64],
+    count: npt.NDArray[np.float64],
+    row_of_customer: npt.NDArray[np.int64],
 ) -> Baskets:
-    count, row_of_customer = rest
-    lengths = np.diff(indptr)
-    records = np.empty((len(items), 4), dtype=np.float32)
-    repeated = np.repeat(count, lengths)
-    records[:, 0], records[:, 2], records[:, 3] = items, repeated * (c - 1.0), repeated * c
-    by_item = np.argsort(items, kind="stable")
-    row_start, row_size = np.repeat(indptr[:-1], lengths), np.repeat(lengths, lengths)
-    start = row_start[by_item]
+    """Take the chosen rows of a matrix and list them by product."""
+    lengths = matrix[0][chosen + 1] - matrix[0][chosen]
+    indptr = np.append(0, np.cumsum(lengths))
+    items = np.empty(indptr[-1], dtype=np.int32)
+    c = np.empty(indptr[-1], dtype=np.float32)
+    records = np.empty((indptr[-1], 4), dtype=np.float32)
+    als_kernels.take_rows(*matrix, chosen, count, indptr, items, c, records)
+    rows = np.empty(len(items), dtype=np.int32)
     ends = np.cumsum(np.bincount(items, minlength=len(used)))
+    begins = np.append(0, ends[:-1])
+    als_kernels.rows_by_product(indptr, items, begins.copy(), rows)
     slices = [
         (item, low, min(low + _SLICE, end))
-        for item, (begin, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True))
+        for item, (begin, end) in enumerate(zip(begins, ends, strict=True))
         for low in range(begin, end, _SLICE)
     ]
     return Baskets(
-        used, indptr, items, c, count.astype(np.float64), row_of_customer.astype(np.int64),
-        records, start, (by_item - start).astype(np.int32), row_size[by_item].astype(np.int32),
-        np.array(slices, dtype=np.int64),
+        used, indptr, items, c, count, row_of_customer, records, rows,
+        np.array(slices, dtype=np.int64), np.linspace(0, len(chosen), _PARTS + 1).astype(np.int64),
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from passbook.recommend.basket_kernels import solve_in_place
 from passbook.recommend.compilation import compiled, in_parallel
 
 
@@ -43,64 +42,105 @@ def same_rows(indptr: Any, items: Any, bits: Any, representative: Any) -> bool:
     return True
 
 
+@compiled
+def eliminate(matrix: Any, vector: Any, size: int) -> None:
+    """Solve `matrix` x = `vector` by elimination without pivoting; `vector` becomes x.
+
+    Every leading block of I + (diag(c) − 1) K is the system of a part of the basket, whose
+    determinant is positive: no pivot is zero.
+    """
+    for p in range(size):
+        for r in range(p + 1, size):
+            factor = matrix[r, p] / matrix[p, p]
+            for q in range(p + 1, size):
+                matrix[r, q] -= factor * matrix[p, q]
+            vector[r] -= factor * vector[p]
+    for p in range(size - 1, -1, -1):
+        for q in range(p + 1, size):
+            vector[p] -= matrix[p, q] * vector[q]
+        vector[p] /= matrix[p, p]
+
+
 @in_parallel
-def customer_weights(indptr: Any, items: Any, c: Any, kernel: Any, out: Any) -> None:
-    """Solve (I + (diag(c) − 1) K_SS) z = c for every row."""
-    for u in prange(len(indptr) - 1):
-        start, size = indptr[u], indptr[u + 1] - indptr[u]
-        if size == 1:
-            own = kernel[items[start], items[start]]
-            out[start] = c[start] / (1.0 + (c[start] - 1.0) * own)
-            continue
-        if size == 2:
-            i, j = items[start], items[start + 1]
-            ci, cj = np.float64(c[start]), np.float64(c[start + 1])
-            a, b = 1.0 + (ci - 1.0) * kernel[i, i], (ci - 1.0) * kernel[i, j]
-            d, e = (cj - 1.0) * kernel[j, i], 1.0 + (cj - 1.0) * kernel[j, j]
-            determinant = a * e - b * d
-            out[start] = (ci * e - b * cj) / determinant
-            out[start + 1] = (a * cj - d * ci) / determinant
-            continue
-        system = np.empty((size, size), dtype=np.float64)
-        z = np.empty(size, dtype=np.float64)
-        for p in range(size):
-            weight = np.float64(c[start + p])
-            z[p] = weight
-            for q in range(size):
-                system[p, q] = (weight - 1.0) * kernel[items[start + p], items[start + q]]
-            system[p, p] += 1.0
-        solve_in_place(system, z, size)
-        for p in range(size):
-            out[start + p] = z[p]
+def customer_weights(
+    indptr: Any, items: Any, c: Any, kernel: Any, chunk: Any, largest: Any, out: Any
+) -> None:
+    """Solve (I + (diag(c) − 1) K_SS) z = c for every row, `chunk` rows with the same scratch."""
+    rows = len(indptr) - 1
+    for part in prange((rows + chunk - 1) // chunk):
+        system = np.empty((largest, largest), dtype=np.float64)
+        z = np.empty(largest, dtype=np.float64)
+        for u in range(part * chunk, min(part * chunk + chunk, rows)):
+            start, size = indptr[u], indptr[u + 1] - indptr[u]
+            if size == 1:
+                own = kernel[items[start], items[start]]
+                out[start] = c[start] / (1.0 + (c[start] - 1.0) * own)
+                continue
+            for p in range(size):
+                weight = np.float64(c[start + p])
+                z[p] = weight
+                for q in range(size):
+                    system[p, q] = (weight - 1.0) * kernel[items[start + p], items[start + q]]
+                system[p, p] += 1.0
+            eliminate(system, z, size)
+            for p in range(size):
+                out[start + p] = z[p]
+
+
+@in_parallel
+def take_rows(
+    indptr: Any, items: Any, c: Any, rows: Any, count: Any, places: Any, out_items: Any,
+    out_c: Any, records: Any,
+) -> None:  # fmt: skip
+    """Copy some rows' entries to `places`, and to the records of `Baskets` what never changes."""
+    for u in prange(len(rows)):
+        shift = indptr[rows[u]] - places[u]
+        for e in range(places[u], places[u + 1]):
+            out_items[e], out_c[e] = items[e + shift], c[e + shift]
+            records[e, 0], records[e, 2], records[e, 3] = out_items[e], out_c[e], count[u]
 
 
 @compiled
-def weight_moments(indptr: Any, items: Any, z: Any, count: Any, out: Any) -> None:
-    """out += Σ over rows of count · z zᵀ, scattered to the row's products."""
+def rows_by_product(indptr: Any, items: Any, place: Any, out: Any) -> None:
+    """Write the rows that hold each product; `place` is where its next one goes and moves on."""
     for u in range(len(indptr) - 1):
-        for a in range(indptr[u], indptr[u + 1]):
-            scaled = count[u] * z[a]
-            for b in range(indptr[u], indptr[u + 1]):
-                out[items[a], items[b]] += scaled * z[b]
+        for e in range(indptr[u], indptr[u + 1]):
+            out[place[items[e]]] = u
+            place[items[e]] += 1
+
+
+@in_parallel
+def weight_moments(indptr: Any, items: Any, z: Any, count: Any, bounds: Any, out: Any) -> None:
+    """out[s] += Σ over the rows of slice s of count · z zᵀ, scattered to the row's products."""
+    for s in prange(len(bounds) - 1):
+        for u in range(bounds[s], bounds[s + 1]):
+            for a in range(indptr[u], indptr[u + 1]):
+                scaled = count[u] * z[a]
+                for b in range(indptr[u], indptr[u + 1]):
+                    out[s, items[a], items[b]] += scaled * z[b]
 
 
 @in_parallel
 def item_moments(
-    records: Any, start: Any, own: Any, size: Any, bounds: Any, moments: Any, sums: Any
+    records: Any, indptr: Any, rows: Any, slices: Any, moments: Any, sums: Any
 ) -> None:
     """Moments of one product's buyers, one slice of its entries at a time.
 
-    Over the entries e of slice s, z being the weights of e's row: moments[s] + moments[s]ᵀ =
-    Σ count (c_e − 1) z zᵀ, of which the lower triangle is filled, and sums[s] = Σ count c_e z.
+    Over the rows u of slice s, z being their weights and c the product's confidence: moments[s] +
+    moments[s]ᵀ = Σ count (c − 1) z zᵀ, of which the lower triangle is filled, and sums[s] =
+    Σ count c z.
     """
-    for s in prange(len(bounds)):
+    for s in prange(len(slices)):
         moments[s] = 0.0
         sums[s] = 0.0
-        for p in range(bounds[s, 0], bounds[s, 1]):
-            first = start[p]
-            extra = np.float64(records[first + own[p], 2])
-            linear = np.float64(records[first + own[p], 3])
-            for a in range(first, first + size[p]):
+        for p in range(slices[s, 1], slices[s, 2]):
+            first, stop = indptr[rows[p]], indptr[rows[p] + 1]
+            own = first
+            while np.int64(records[own, 0]) != slices[s, 0]:
+                own += 1
+            linear = np.float64(records[own, 3]) * records[own, 2]
+            extra = linear - records[own, 3]
+            for a in range(first, stop):
                 i = np.int64(records[a, 0])
                 sums[s, i] += linear * records[a, 1]
                 scaled = extra * records[a, 1]

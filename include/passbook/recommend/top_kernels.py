@@ -2,8 +2,8 @@
 """The compiled choice of each row's best columns.
 
 A row is first reduced to the largest value of every `LANES`-th column, which the processor does
-many columns at a time. The k-th largest of these is a floor that k columns reach, so only lanes that
-reach it are looked through.
+many columns at a time. The k-th largest of these is a floor that k columns reach, so only lanes
+that reach it are looked through.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ def best_of_row(scores: Any, permitted: Any, peaks: Any, items: Any, best: Any) 
             value = scores[j]
             if value < floor or value == -np.inf or not permitted[j]:
                 continue
-            if filled == k and (
-                value < best[k - 1] or (value == best[k - 1] and j > items[k - 1])
-            ):
+            if filled == k and (value < best[k - 1] or (value == best[k - 1] and j > items[k - 1])):
                 continue
             filled = put(value, j, filled, items, best)
 
