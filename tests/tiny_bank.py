@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import psycopg2
 import pytest
 
 from passbook import hive, sources
@@ -16,8 +18,17 @@ from passbook.base_date import last_sunday_before, now
 from passbook.demo import load
 from passbook.demo.bank.simulation import simulate
 from passbook.embedded import airflow, stack
+from passbook.embedded.airflow_api import AirflowApi
 
 CUSTOMERS = 300
+WHOLE_WEEK_CUSTOMERS = 1200
+"""Enough that every stage of the chain has something to learn from."""
+WHOLE_WEEK = {
+    "PASSBOOK_CREDIT_SEARCH_TRIALS": "1",
+    "PASSBOOK_SEGMENT_COUNTS": "[4]",
+    "PASSBOOK_SEGMENT_MINIMUM_CUSTOMERS": "100",
+}
+"""Settings for a whole week that is over soon."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,19 @@ class TinyBank:
         """The running Airflow."""
         assert self.stack.airflow is not None
         return self.stack.airflow
+
+    def api(self, user: str = "admin") -> AirflowApi:
+        """Return a session of one of its users with Airflow's REST API."""
+        return AirflowApi(self.airflow.url, user, self.airflow.passwords[user])
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Return what a query of the mart's owner finds."""
+        with (
+            closing(psycopg2.connect(self.stack.mart.owner)) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(query, values or None)
+            return cursor.fetchall()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ DAY = date(2022, 12, 4)
 
 
 def test_an_empty_ledger_is_said_to_be_empty() -> None:
-    page = render(Status({}, [], [], [], [], []))
+    page = render(Status({}, [], [], [], [], [], []))
     assert "No stage has run yet." in page
 
 
@@ -27,7 +27,7 @@ def test_reasons_are_escaped_and_stale_weeks_marked() -> None:
         (DAY, "score_credit"): ("pass", "", "", None),
     }
     why, mend = "behaviour has changed since", "passbook backfill …"
-    page = render(Status(verdicts, [StaleWeek(DAY, "score_credit", why, mend)], [], [], [], []))
+    page = render(Status(verdicts, [StaleWeek(DAY, "score_credit", why, mend)], [], [], [], [], []))
     assert "<script>" not in page
     assert "reject E104" in page
     assert 'class="stale" title="behaviour has changed since"' in page
@@ -39,13 +39,15 @@ def test_the_page_reads_what_the_ledger_has(postgres_database: str) -> None:
     mart.migrate(postgres_database)
     drift = {"base_date": DAY, "model": "credit.default", "feature": "잔액", "psi": 0.31,
              "jensen_shannon": 0.2, "rows": 5000, "drifted": True, "seasonal": False}  # fmt: skip
+    gini = {"base_date": DAY, "model": "credit.default", "feature": "gini", "rows": 321,
+            "drifted": False, "seasonal": False, "reference": 0.61, "realised": 0.59}  # fmt: skip
     with closing(mart.connect(postgres_database)) as connection:
         for weeks in range(3):
             day = DAY - timedelta(weeks=weeks)
             fence = ledger.begin_stage(connection, "retrain_models", day, "run")
             ledger.record_verdict(connection, fence, "pass")
         fence = ledger.begin_stage(connection, "retrain_models", DAY, "run")
-        rows = pa.Table.from_pylist([drift], schema=OPS_TABLES["drift"].schema)
+        rows = pa.Table.from_pylist([drift, gini], schema=OPS_TABLES["drift"].schema)
         ledger.append(connection, fence, "drift", rows)
         version = ledger.ModelVersion("credit.default", "v1", DAY, "ab" * 32)
         ledger.record_model_version(connection, fence, version)
@@ -56,5 +58,14 @@ def test_the_page_reads_what_the_ledger_has(postgres_database: str) -> None:
     assert status.weeks == [DAY, DAY - timedelta(weeks=1)]
     assert status.verdicts[DAY, "retrain_models"][0] == "running"
     page = render(status)
-    for words in ("credit.default", "First model.", "잔액", "0.310", "2022-12-04"):
+    for words in (
+        "credit.default",
+        "First model.",
+        "잔액",
+        "0.310",
+        "2022-12-04",
+        "0.610",
+        "0.590",
+        "321",
+    ):
         assert words in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
@@ -22,7 +24,11 @@ Found = TypeVar("Found")
 PROGRAMS = tuple(shutil.which(name) for name in ("chromium", "chromedriver"))
 """Chromium and its driver, as Debian installs them; None where they are not."""
 
+needs_chromium = pytest.mark.skipif(
+    None in PROGRAMS, reason="Chromium is not installed: apt-get install chromium chromium-driver"
+)
 PATIENCE = 90
+SIZE = (1280, 800)
 _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
           "--disable-background-networking", "--disable-component-update",
           "--disable-sync")  # fmt: skip
@@ -72,6 +78,13 @@ class Browser:
             field.send_keys(Keys.CONTROL, "a")
             field.send_keys(value, Keys.TAB)
         field.send_keys(Keys.ESCAPE)
+        self.wait(lambda: self._shown(By.CSS_SELECTOR, 'input[placeholder="HH:mm"]') is None)
+
+    def fill_words(self, name: str, words: str) -> None:
+        """Fill a form's field of that name."""
+        field = self.find(f'[name="element_{name}"]')
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(words, Keys.TAB)
 
     def frame_text(self) -> str:
         """Return what the embedded page shows."""
@@ -98,8 +111,16 @@ class Browser:
         return next((element for element in found if element.is_displayed()), None)
 
 
+def picture(window: Browser, name: str, *, height: int = SIZE[1]) -> None:
+    """Keep a picture of the window where ``PASSBOOK_SCREENSHOTS`` names a folder."""
+    if folder := os.environ.get("PASSBOOK_SCREENSHOTS"):
+        window.driver.set_window_size(SIZE[0], height)
+        window.picture(Path(folder) / f"{name}.png")
+        window.driver.set_window_size(*SIZE)
+
+
 @contextmanager
-def browser(url: str, profile: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[Browser]:
+def browser(url: str, profile: Path, size: tuple[int, int] = SIZE) -> Iterator[Browser]:
     """Open a window on a profile of its own, empty at first."""
     chromium, driver = PROGRAMS
     options = webdriver.ChromeOptions()

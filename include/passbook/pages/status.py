@@ -37,6 +37,10 @@ _DRIFT = """
     SELECT model, drifted, max_psi, farthest_feature, drifted_features, seasonal_features
     FROM mart.drift_verdict WHERE base_date = (SELECT max(base_date) FROM mart.drift_verdict)
     ORDER BY drifted DESC, max_psi DESC NULLS LAST, model"""
+_PERFORMANCE = """
+    SELECT model, feature, reference, realised, rows, drifted FROM mart.drift
+    WHERE realised IS NOT NULL AND base_date = (SELECT max(base_date) FROM mart.drift)
+    ORDER BY 1, 2"""
 _ROWS = """
     WITH counted AS (
         SELECT base_date, mart_table, rows, published_at,
@@ -64,6 +68,7 @@ class Status:
     stale: Sequence[StaleWeek]
     models: Sequence[Row]
     drift: Sequence[Row]
+    performance: Sequence[Row]
     outcomes: Sequence[Row]
     rows: Sequence[Row]
 
@@ -87,6 +92,7 @@ def read_status(connection: Connection, *, weeks: int = WEEKS) -> Status:
             stale,
             rows(_MODELS),
             rows(_DRIFT),
+            rows(_PERFORMANCE),
             rows(_OUTCOMES),
             rows(_ROWS),
         )
@@ -113,6 +119,12 @@ def render(status: Status, moment: datetime | None = None) -> str:
             "Drift of the newest week",
             table(("model", "drifted", "largest PSI", "in", "features drifted", "seasonal"),
                   status.drift),
+        ),
+        section(
+            "How right the models have been",
+            table(("model", "figure", "promised", "came to", "outcomes", "drifted"),
+                  status.performance),
+            "Offers of four weeks ago against purchases since, defaults against expectations.",
         ),
         section(
             "What became of offers",

@@ -7,6 +7,7 @@ is run.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ def validate(
 
 
 def _great_expectations() -> Any:
+    # It tells two hundred lines about itself, between which an operator would look for ours.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of pyspark, which it looks for
         import great_expectations  # noqa: PLC0415
