@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import struct
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from passbook import hive
-from passbook.errors import HiveUnreachableError, SettingsError
+from passbook import hive, hive_login
+from passbook.errors import HiveLoginError, HiveUnreachableError, SettingsError
 from passbook.hive_session import first_line, parse_url
 
 
@@ -62,6 +64,44 @@ def test_a_server_that_never_answers_runs_into_the_timeout(
     port = listener.getsockname()[1]
     url = f"hive://me@127.0.0.1:{port}/?auth={auth}&timeout=0.3"
     with pytest.raises(HiveUnreachableError, match="timeout"), hive.connect(url):
+        pass
+
+
+@pytest.fixture
+def refusing() -> Iterator[int]:
+    """Port of a server that refuses one login, as SASL over Thrift does."""
+    said = b"Error validating the login"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            with server.accept()[0] as client:
+                client.recv(1000)
+                client.sendall(struct.pack(">BI", 3, len(said)) + said)
+                client.recv(1000)
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(10)
+
+
+def test_a_refused_login_is_e109_and_not_tried_again(refusing: int) -> None:
+    url = f"hive://me:my-secret@127.0.0.1:{refusing}/?auth=LDAP"
+    with (
+        pytest.raises(HiveLoginError, match="auth=LDAP: Error validating the login") as caught,
+        hive.connect(url),
+    ):
+        pass
+    assert not caught.value.retryable
+    assert "my-secret" not in str(caught.value)
+
+
+def test_kerberos_without_its_package_says_what_is_missing(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hive_login, "KrbError", None)
+    url = f"hive://127.0.0.1:{listener.getsockname()[1]}/?auth=KERBEROS"
+    with pytest.raises(SettingsError, match="pykerberos"), hive.connect(url):
         pass
 
 

@@ -92,6 +92,13 @@ class WarehouseError(SourceError):
     remedy = "Check that this machine reaches the table's location and may read it."
 
 
+class HiveLoginError(SourceError):
+    """Hive does not let Passbook log in."""
+
+    code = "E109"
+    remedy = "Correct the connection hive_passbook, then clear the task: it does not retry."
+
+
 # E2xx: quality
 
 

@@ -24,7 +24,13 @@ from thrift.Thrift import TApplicationException
 from thrift.transport.TSocket import TSocket
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
-from passbook.errors import HiveStatementError, HiveUnreachableError, SettingsError
+from passbook import hive_login
+from passbook.errors import (
+    HiveStatementError,
+    HiveUnreachableError,
+    PassbookError,
+    SettingsError,
+)
 from passbook.hive_columns import to_batch, to_schema
 from passbook.hive_protocol import HiveProtocol
 
@@ -114,40 +120,35 @@ def open_socket(address: Address) -> Any:
     return socket
 
 
-def open_transport(address: Address, socket: Any = None, *, opened: bool = True) -> Any:
-    """Return a Thrift transport to HiveServer2, with timeouts and the login it asks for.
+def open_transport(address: Address, socket: Any) -> Any:
+    """Return an opened Thrift transport over `socket`, with the login that HiveServer2 asks for.
 
     Raises
     ------
     HiveUnreachableError
-        E101 when nobody answers in time, or the login is refused.
+        E101 when nobody answers in time.
+    HiveLoginError
+        E109 when the login is refused, or there is no Kerberos ticket to log in with.
+    SettingsError
+        E801 when Kerberos is asked for and its package is missing.
     """
-    socket = socket or open_socket(address)
     if address.auth == "NOSASL":
         transport = TBufferedTransport(socket)
+    elif address.auth == "KERBEROS":
+        transport = hive_login.kerberos_transport(socket, address.host, address.kerberos_service)
     else:
-        from pyhive.hive import get_installed_sasl  # noqa: PLC0415
-        from thrift_sasl import TSaslClientTransport  # noqa: PLC0415
-
-        mechanism = "GSSAPI" if address.auth == "KERBEROS" else "PLAIN"
-        transport = TSaslClientTransport(
-            lambda: get_installed_sasl(
-                host=address.host,
-                sasl_auth=mechanism,
-                service=address.kerberos_service,
-                username=address.user,
-                # With auth NONE the password is not looked at, but must not be empty.
-                password=address.password or "x",
-            ),
-            mechanism,
-            socket,
+        transport = hive_login.password_transport(
+            socket, address.host, address.user, address.password
         )
-    if opened:
-        try:
-            transport.open()
-        except LOST as error:
-            transport.close()
-            raise HiveUnreachableError(f"{address}: {first_line(error)}") from None
+    try:
+        transport.open()
+    except LOST as error:
+        transport.close()
+        refused = hive_login.refusal(error, f"{address}, auth={address.auth}")
+        raise refused or HiveUnreachableError(f"{address}: {first_line(error)}") from None
+    except PassbookError:
+        transport.close()
+        raise
     return transport
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -33,7 +33,14 @@ rootLogger.appenderRef.console.ref = console
 """
 
 
-def start(home: Path, more: Mapping[str, str] | None = None, *, patience: float = 300) -> str:
+def start(
+    home: Path,
+    more: Mapping[str, str] | None = None,
+    *,
+    options: Sequence[str] = (),
+    ready: Callable[[int], bool] = healthy,
+    patience: float = 300,
+) -> str:
     """Start both servers under `home`; return HiveServer2's address for `passbook.hive.connect`.
 
     Parameters
@@ -41,6 +48,10 @@ def start(home: Path, more: Mapping[str, str] | None = None, *, patience: float 
     home : pathlib.Path
     more : mapping of str to str, optional
         Settings of Hive beside, or instead of, those of `configuration`.
+    options : sequence of str
+        More options of both JVMs.
+    ready : callable
+        Takes HiveServer2's port; whether a statement is answered there.
     patience : float
         Seconds to wait for each server.
 
@@ -67,12 +78,17 @@ def start(home: Path, more: Mapping[str, str] | None = None, *, patience: float 
         server = process.spawn(
             home,
             name,
-            [java, f"-Xmx{heaps[name]}", *jvm_options(home), *main],
+            [java, f"-Xmx{heaps[name]}", *options, *jvm_options(home), *main],
             port=ports[name],
             environment={"HADOOP_CONF_DIR": str(home / "conf"), "PATH": "/usr/bin:/bin"},
             folder=home,
         )
-        process.wait_until_healthy(home, server, lambda s=server: answers(s), patience=patience)  # type: ignore[misc]
+        process.wait_until_healthy(
+            home,
+            server,
+            lambda s=server: answers(s, ready),
+            patience=patience,  # type: ignore[misc]
+        )
     return f"hive://{USER}@{process.ADDRESS}:{ports[HIVESERVER2]}/?auth=NONE"
 
 
@@ -108,10 +124,10 @@ def stop(home: Path) -> None:
         process.stop(home, name)
 
 
-def answers(server: process.ServerProcess) -> bool:
+def answers(server: process.ServerProcess, ready: Callable[[int], bool]) -> bool:
     """Whether the server is ready: HiveServer2 answers a statement, the metastore listens."""
     if server.name == HIVESERVER2:
-        return healthy(server.port)
+        return ready(server.port)
     return process.free_port(server.port) != server.port
 
 

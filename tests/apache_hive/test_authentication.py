@@ -1,0 +1,278 @@
+"""Logging in at Apache Hive itself: by a directory's password, and by Kerberos.
+
+Directory (slapd), realm (krb5kdc) and Hive are real and this module's own, all on loopback.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import time
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from apache_hive import server
+from login_servers import (
+    BASE_DN,
+    DIRECTORY_PROGRAMS,
+    REALM,
+    REALM_PROGRAMS,
+    SERVICE,
+    Realm,
+    directory,
+    missing,
+    realm,
+)
+from passbook import hive
+from passbook.contracts import WORK_TABLES
+from passbook.embedded import process
+from passbook.errors import HiveLoginError, HiveUnreachableError, PassbookError
+from passbook.settings import Settings
+from passbook.steps.stage import hive_url
+
+pytestmark = [pytest.mark.apache_hive, pytest.mark.timeout(900)]
+
+BASE_DATE = date(2022, 12, 4)
+HIVE_COLUMNS = (
+    "product_code STRING, product_name STRING, family STRING, sale_start DATE, sale_end DATE, "
+    "min_age INT, max_age INT, customer_type STRING"
+)
+USER, PASSWORD = "passbook", "p@ss/w:rd 비밀"
+ROWS = 30_000
+PRODUCTS = pa.table(
+    {
+        "product_code": [f"P{n:06}" for n in range(ROWS)],
+        "product_name": [f"정기예금 {n}" for n in range(ROWS)],
+        "family": ["deposit"] * ROWS,
+        "sale_start": [date(2020, 2, 29)] * ROWS,
+        "sale_end": [None, date(2022, 12, 31)] * (ROWS // 2),
+        "min_age": pa.array([None, 19] * (ROWS // 2), pa.int32()),
+        "max_age": pa.array([None, 99] * (ROWS // 2), pa.int32()),
+        "customer_type": [None, "개인"] * (ROWS // 2),
+    },
+    schema=WORK_TABLES["product"].schema,
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_ticket_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A ticket or keytab of whoever runs the tests must not log in by itself."""
+    monkeypatch.setenv("KRB5CCNAME", str(tmp_path / "no-cache"))
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(tmp_path / "no-keytab"))
+
+
+def answers(url: str) -> bool:
+    """Whether a statement is answered at a Hive URL."""
+    try:
+        with hive.connect(url) as door:
+            return door.query("SELECT 1 AS n")["n"].to_pylist() == [1]
+    except PassbookError:
+        return False
+
+
+# A directory
+
+
+@pytest.fixture(scope="module")
+def port_with_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Port of a HiveServer2 that asks a directory."""
+    if lacking := missing(DIRECTORY_PROGRAMS):
+        pytest.skip(f"no {', '.join(lacking)} here: Debian's package slapd has it")
+    folder = tmp_path_factory.mktemp("directory")
+    home = folder / "hive"
+    try:
+        with directory(folder / "slapd", {USER: PASSWORD}) as address:
+            settings = {
+                "hive.server2.authentication": "LDAP",
+                "hive.server2.authentication.ldap.url": address,
+                "hive.server2.authentication.ldap.baseDN": BASE_DN,
+            }
+            url = server.start(home, settings, ready=lambda port: answers(by_password(port)))
+            yield int(url.split(":")[-1].split("/")[0])
+    finally:
+        server.stop(home)
+
+
+def by_password(port: int, password: str = PASSWORD) -> str:
+    return f"hive://{USER}:{quote(password, safe='')}@localhost:{port}/?auth=LDAP"
+
+
+def test_the_airflow_connections_password_logs_in(
+    port_with_directory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {
+        "conn_type": "hiveserver2", "host": "localhost", "port": port_with_directory,
+        "login": USER, "password": PASSWORD, "extra": {"auth": "LDAP"},
+    }  # fmt: skip
+    monkeypatch.setenv("AIRFLOW_CONN_HIVE_PASSBOOK", json.dumps(connection))
+    monkeypatch.delenv("PASSBOOK_HIVE_URL", raising=False)
+    with hive.connect(hive_url(Settings())) as door:
+        assert door.query("SELECT logged_in_user() AS who")["who"].to_pylist() == [USER]
+
+
+@pytest.mark.parametrize("auth", ["LDAP", "NONE"])
+def test_a_wrong_password_is_e109_at_once_and_never_told(
+    port_with_directory: int, auth: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = by_password(port_with_directory, "wrong-secret").replace("LDAP", auth)
+    with (
+        caplog.at_level(logging.DEBUG),
+        pytest.raises(HiveLoginError, match="Error validating the login") as caught,
+        hive.connect(url),
+    ):
+        pass
+    assert not caught.value.retryable
+    assert "wrong-secret" not in str(caught.value) + caplog.text
+
+
+# Kerberos
+
+
+@pytest.fixture(scope="module")
+def bank_realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    """A realm; this process finds it by ``KRB5_CONFIG``."""
+    pytest.importorskip("kerberos", reason="pykerberos is not installed: docs/production.md")
+    if lacking := missing(REALM_PROGRAMS):
+        pytest.skip(f"no {', '.join(lacking)} here: Debian's krb5-kdc, -admin-server, -user")
+    with realm(tmp_path_factory.mktemp("realm") / "kdc") as made, pytest.MonkeyPatch.context() as m:
+        m.setenv("KRB5_CONFIG", str(made.configuration))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def keytab(bank_realm: Realm) -> Path:
+    """Keys of Passbook's own principal."""
+    return bank_realm.keytab(USER)
+
+
+@pytest.fixture(scope="module", params=["auth", "auth-conf"])
+def secured(
+    request: pytest.FixtureRequest,
+    bank_realm: Realm,
+    keytab: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """Address of a HiveServer2 that asks for a ticket; ``auth-conf``: and encrypts what it says.
+
+    Its metastore asks HiveServer2 for a ticket too.
+    """
+    home = tmp_path_factory.mktemp("secured") / "hive"
+    principal, keys = f"{SERVICE}@{REALM}", str(bank_realm.service_keytab)
+    settings = {
+        "hadoop.security.authentication": "kerberos",
+        # Tez wants its folders owned by the very user that the principal stands for.
+        "hadoop.security.auth_to_local": (
+            f"RULE:[2:$1@$0](hive@{REALM})s/.*/{getpass.getuser()}/\nDEFAULT"
+        ),
+        "hive.server2.authentication": "KERBEROS",
+        "hive.server2.authentication.kerberos.principal": principal,
+        "hive.server2.authentication.kerberos.keytab": keys,
+        "hive.server2.thrift.sasl.qop": request.param,
+        "yarn.resourcemanager.principal": principal,  # Tez asks for it, though nothing runs there
+        "hive.metastore.sasl.enabled": "true",
+        "hive.metastore.kerberos.principal": principal,
+        "hive.metastore.kerberos.keytab.file": keys,
+    }
+
+    def ready(port: int) -> bool:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+            environment.setenv("KRB5CCNAME", str(home / "ready.cache"))
+            return answers(by_ticket(port))
+
+    try:
+        options = [f"-Djava.security.krb5.conf={bank_realm.configuration}"]
+        url = server.start(home, settings, options=options, ready=ready)
+        yield by_ticket(int(url.split(":")[-1].split("/")[0]))
+    finally:
+        server.stop(home)
+
+
+def by_ticket(port: int) -> str:
+    return f"hive://localhost:{port}/?auth=KERBEROS&timeout=120"
+
+
+@pytest.fixture
+def products(secured: str, keytab: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Database with the work table ``product``, made with tickets from the keytab."""
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+    monkeypatch.setenv("KRB5CCNAME", str(tmp_path / "cache"))
+    folder = tmp_path / "product" / "part"
+    folder.mkdir(parents=True)
+    pq.write_table(PRODUCTS, folder / "part-0.parquet")
+    with hive.connect(secured) as door:
+        door.execute("CREATE DATABASE IF NOT EXISTS login_test")
+        door.execute(
+            f"CREATE EXTERNAL TABLE login_test.product ({HIVE_COLUMNS}) "
+            "PARTITIONED BY (base_date DATE) STORED AS PARQUET "
+            f"LOCATION '{folder.parent.as_uri()}'"
+        )
+        door.execute(
+            f"ALTER TABLE login_test.product ADD PARTITION (base_date='{BASE_DATE}') "
+            f"LOCATION '{folder.as_uri()}'"
+        )
+    return "login_test"
+
+
+def test_a_keytab_is_enough_and_tables_come_whole(secured: str, products: str) -> None:
+    for reader in ("files", "thrift"):
+        with hive.connect(f"{secured}&read={reader}") as door:
+            assert door.read_table(products, "product", BASE_DATE).equals(PRODUCTS)
+
+
+def test_a_statement_goes_on_when_the_ticket_has_run_out(
+    secured: str, bank_realm: Realm, keytab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifetime = 15
+    cache = bank_realm.ticket(USER, keytab, lifetime=f"{lifetime}s")
+    end = time.monotonic() + lifetime
+    monkeypatch.setenv("KRB5CCNAME", str(cache))
+    with hive.connect(secured) as door:
+        door.execute("CREATE TABLE IF NOT EXISTS default.late (n INT) STORED AS PARQUET")
+        time.sleep(max(0, end - time.monotonic()) + 1)
+        door.execute("INSERT OVERWRITE TABLE default.late VALUES (1), (2)")
+        assert door.query("SELECT sum(n) AS n FROM default.late")["n"].to_pylist() == [3]
+    with pytest.raises(HiveLoginError, match="expired"), hive.connect(secured):
+        pass
+
+
+def test_without_a_ticket_the_error_says_where_one_comes_from(secured: str) -> None:
+    with pytest.raises(HiveLoginError, match="KRB5_CLIENT_KTNAME") as caught, hive.connect(secured):
+        pass
+    assert not caught.value.retryable
+
+
+def test_a_password_does_not_log_in_where_a_ticket_is_asked_for(secured: str) -> None:
+    url = secured.replace("KERBEROS", "LDAP")
+    with pytest.raises(HiveLoginError, match="Unsupported mechanism"), hive.connect(url):
+        pass
+
+
+def test_another_name_of_the_service_is_told(
+    secured: str, keytab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+    url = f"{secured}&kerberos_service_name=impala"
+    with pytest.raises(HiveLoginError, match="impala/localhost"), hive.connect(url):
+        pass
+
+
+def test_a_realm_that_does_not_answer_is_e101_and_retried(
+    secured: str, bank_realm: Realm, keytab: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nobody = f"kdc = {process.ADDRESS}:{process.free_port(0)}"
+    given = bank_realm.configuration.read_text().splitlines()
+    lines = [nobody if line.strip().startswith("kdc =") else line for line in given]
+    (tmp_path / "krb5.conf").write_text("\n".join(lines))
+    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
+    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+    with pytest.raises(HiveUnreachableError, match="Kerberos") as caught, hive.connect(secured):
+        pass
+    assert caught.value.retryable
