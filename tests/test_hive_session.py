@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,9 @@ def test_an_address_is_read_with_its_options() -> None:
     assert (address.host, address.port, address.user) == ("hs2", 10001, "a@b")
     assert (address.auth, address.timeout, address.reader) == ("LDAP", 5.0, "thrift")
     assert address.password == "p/w"
+    assert not address.tls
+    sealed = parse_url("hive://me@hs2/?auth=LDAP&tls=True&tls_ca=%2Fetc%2Fbank.pem")
+    assert (sealed.tls, sealed.tls_ca) == (True, "/etc/bank.pem")
     plain = parse_url("hive://me@hs2")
     assert (plain.port, plain.auth, plain.reader) == (10000, "NONE", "files")
 
@@ -32,6 +36,7 @@ def test_an_address_is_read_with_its_options() -> None:
         "hive://me:secret@host/?auth=MAGIC",
         "hive://me:secret@host/?read=pigeon",
         "hive://me:secret@host/?timeout=soon",
+        "hive://me:secret@host/?tls=perhaps",
     ],
 )
 def test_what_is_no_address_is_refused_without_telling_the_password(url: str) -> None:
@@ -102,6 +107,12 @@ def test_kerberos_without_its_package_says_what_is_missing(
     monkeypatch.setattr(hive_login, "KrbError", None)
     url = f"hive://127.0.0.1:{listener.getsockname()[1]}/?auth=KERBEROS"
     with pytest.raises(SettingsError, match="pykerberos"), hive.connect(url):
+        pass
+
+
+def test_a_file_of_authorities_that_is_not_there_is_e801(tmp_path: Path) -> None:
+    url = f"hive://me:secret@127.0.0.1/?tls=true&tls_ca={tmp_path}/no.pem"
+    with pytest.raises(SettingsError, match=r"no\.pem"), hive.connect(url):
         pass
 
 

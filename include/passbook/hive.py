@@ -37,10 +37,11 @@ def connect(url: str) -> Iterator[Hive]:
     ----------
     url : str
         ``hive://user:password@host:port/?auth=NONE``. Options: ``auth`` (NONE, NOSASL, LDAP,
-        CUSTOM, KERBEROS), ``kerberos_service_name``, ``timeout`` (seconds that a connection or an
-        answer may take, 60), ``statement_timeout`` (seconds that a statement may run, 0: no
-        limit), ``read`` (``files``: tables straight from the warehouse, or ``thrift``: through
-        HiveServer2, for machines that cannot reach the files).
+        CUSTOM, KERBEROS), ``kerberos_service_name``, ``tls`` (true or false), ``tls_ca`` (file of
+        the authority to trust), ``timeout`` (seconds that a connection or an answer may take, 60),
+        ``statement_timeout`` (seconds that a statement may run, 0: no limit), ``read`` (``files``:
+        tables straight from the warehouse, or ``thrift``: through HiveServer2, for machines that
+        cannot reach the files).
 
     Raises
     ------

@@ -11,6 +11,7 @@ import contextlib
 import getpass
 import logging
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ import pyarrow as pa
 from TCLIService import TCLIService, ttypes
 from thrift.Thrift import TApplicationException
 from thrift.transport.TSocket import TSocket
+from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TBufferedTransport, TTransportException
 
 from passbook import hive_login
@@ -62,6 +64,10 @@ class Address:
     password: str
     auth: str
     kerberos_service: str
+    tls: bool
+    """Whether HiveServer2 speaks TLS (``hive.server2.use.SSL``)."""
+    tls_ca: str | None
+    """File of the authority that signed HiveServer2's certificate; None: one the machine trusts."""
     timeout: float
     """Seconds that a connection, or one answer, may take. Statements run asynchronously, so that
     this is no limit for them."""
@@ -87,6 +93,7 @@ def parse_url(url: str) -> Address:
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     auth = options.get("auth", "NONE").upper()
     reader = options.get("read", "files")
+    tls = options.get("tls", "false").lower()
     try:
         port = parts.port or 10000
         timeout = float(options.get("timeout", "60"))
@@ -99,6 +106,8 @@ def parse_url(url: str) -> Address:
         raise SettingsError(f"The Hive URL's auth is one of {', '.join(AUTHENTICATIONS)}.")
     if reader not in READERS:
         raise SettingsError(f"The Hive URL's read is one of {', '.join(READERS)}.")
+    if tls not in ("true", "false"):
+        raise SettingsError("The Hive URL's tls is true or false.")
     return Address(
         host=parts.hostname,
         port=port,
@@ -106,6 +115,8 @@ def parse_url(url: str) -> Address:
         password=unquote(parts.password or ""),
         auth=auth,
         kerberos_service=options.get("kerberos_service_name", "hive"),
+        tls=tls == "true",
+        tls_ca=options.get("tls_ca"),
         timeout=timeout,
         statement_timeout=statement_timeout,
         database=parts.path.strip("/") or "default",
@@ -114,8 +125,21 @@ def parse_url(url: str) -> Address:
 
 
 def open_socket(address: Address) -> Any:
-    """Return a socket to HiveServer2, not yet connected."""
-    socket = TSocket(address.host, address.port, socket_keepalive=True)
+    """Return a socket to HiveServer2, not yet connected.
+
+    Raises
+    ------
+    SettingsError
+        E801 when the authority's file cannot be read.
+    """
+    if address.tls:
+        try:
+            context = ssl.create_default_context(cafile=address.tls_ca)
+        except OSError as error:
+            raise SettingsError(f"tls_ca={address.tls_ca}: {first_line(error)}.") from None
+        socket = TSSLSocket(address.host, address.port, ssl_context=context)
+    else:
+        socket = TSocket(address.host, address.port, socket_keepalive=True)
     socket.setTimeout(address.timeout * 1000)
     return socket
 
@@ -145,11 +169,17 @@ def open_transport(address: Address, socket: Any) -> Any:
     except LOST as error:
         transport.close()
         refused = hive_login.refusal(error, f"{address}, auth={address.auth}")
-        raise refused or HiveUnreachableError(f"{address}: {first_line(error)}") from None
+        raise refused or HiveUnreachableError(f"{address}: {_with_cause(error)}") from None
     except PassbookError:
         transport.close()
         raise
     return transport
+
+
+def _with_cause(error: Exception) -> str:
+    """Return what a library said, and the cause that it keeps beside it."""
+    cause = getattr(error, "inner", None)
+    return f"{first_line(error)} ({first_line(cause)})" if cause else first_line(error)
 
 
 def first_line(error: object) -> str:

@@ -1,4 +1,4 @@
-"""Logging in at Apache Hive itself: by a directory's password, and by Kerberos.
+"""Logging in at Apache Hive itself: by a directory's password under TLS, and by Kerberos.
 
 Directory (slapd), realm (krb5kdc) and Hive are real and this module's own, all on loopback.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import getpass
 import json
 import logging
+import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
@@ -80,36 +82,56 @@ def answers(url: str) -> bool:
 # A directory
 
 
+@dataclass(frozen=True)
+class WithDirectory:
+    """A HiveServer2 that asks a directory, and speaks TLS under a certificate of its own."""
+
+    port: int
+    certificate: Path
+
+    def url(self, password: str = PASSWORD) -> str:
+        """Its address with a password, as `passbook.hive.connect` reads it."""
+        return (
+            f"hive://{USER}:{quote(password, safe='')}@localhost:{self.port}/"
+            f"?auth=LDAP&tls=true&tls_ca={self.certificate}"
+        )
+
+
 @pytest.fixture(scope="module")
-def port_with_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Port of a HiveServer2 that asks a directory."""
+def with_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WithDirectory]:
     if lacking := missing(DIRECTORY_PROGRAMS):
         pytest.skip(f"no {', '.join(lacking)} here: Debian's package slapd has it")
     folder = tmp_path_factory.mktemp("directory")
-    home = folder / "hive"
+    home, certificate = folder / "hive", folder / "certificate.pem"
+    keystore = ["-keystore", folder / "keys", "-storepass", "only-a-test"]
+    pair = ["-keyalg", "RSA", "-dname", "CN=localhost", "-ext", "san=dns:localhost"]
+    for command in (["-genkeypair", *pair], ["-exportcert", "-rfc", "-file", certificate]):
+        subprocess.run(["keytool", *command, *keystore], check=True, capture_output=True)
     try:
         with directory(folder / "slapd", {USER: PASSWORD}) as address:
             settings = {
                 "hive.server2.authentication": "LDAP",
                 "hive.server2.authentication.ldap.url": address,
                 "hive.server2.authentication.ldap.baseDN": BASE_DN,
+                "hive.server2.use.SSL": "true",
+                "hive.server2.keystore.path": str(folder / "keys"),
+                "hive.server2.keystore.password": "only-a-test",
             }
-            url = server.start(home, settings, ready=lambda port: answers(by_password(port)))
-            yield int(url.split(":")[-1].split("/")[0])
+            url = server.start(
+                home, settings, ready=lambda port: answers(WithDirectory(port, certificate).url())
+            )
+            yield WithDirectory(int(url.split(":")[-1].split("/")[0]), certificate)
     finally:
         server.stop(home)
 
 
-def by_password(port: int, password: str = PASSWORD) -> str:
-    return f"hive://{USER}:{quote(password, safe='')}@localhost:{port}/?auth=LDAP"
-
-
 def test_the_airflow_connections_password_logs_in(
-    port_with_directory: int, monkeypatch: pytest.MonkeyPatch
+    with_directory: WithDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = {
-        "conn_type": "hiveserver2", "host": "localhost", "port": port_with_directory,
-        "login": USER, "password": PASSWORD, "extra": {"auth": "LDAP"},
+        "conn_type": "hiveserver2", "host": "localhost", "port": with_directory.port,
+        "login": USER, "password": PASSWORD,
+        "extra": {"auth": "LDAP", "tls": True, "tls_ca": str(with_directory.certificate)},
     }  # fmt: skip
     monkeypatch.setenv("AIRFLOW_CONN_HIVE_PASSBOOK", json.dumps(connection))
     monkeypatch.delenv("PASSBOOK_HIVE_URL", raising=False)
@@ -119,17 +141,22 @@ def test_the_airflow_connections_password_logs_in(
 
 @pytest.mark.parametrize("auth", ["LDAP", "NONE"])
 def test_a_wrong_password_is_e109_at_once_and_never_told(
-    port_with_directory: int, auth: str, caplog: pytest.LogCaptureFixture
+    with_directory: WithDirectory, auth: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = by_password(port_with_directory, "wrong-secret").replace("LDAP", auth)
     with (
         caplog.at_level(logging.DEBUG),
         pytest.raises(HiveLoginError, match="Error validating the login") as caught,
-        hive.connect(url),
+        hive.connect(with_directory.url("wrong-secret").replace("LDAP", auth)),
     ):
         pass
     assert not caught.value.retryable
     assert "wrong-secret" not in str(caught.value) + caplog.text
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(with_directory: WithDirectory) -> None:
+    url = with_directory.url().partition("&tls_ca")[0]
+    with pytest.raises(HiveUnreachableError, match="CERTIFICATE_VERIFY_FAILED"), hive.connect(url):
+        pass
 
 
 # Kerberos

@@ -39,7 +39,9 @@ log = logging.getLogger(__name__)
 NONE_IN_FORCE = "none in force"
 """Stands for the fingerprint of a model that there was none of."""
 _UNKNOWN_FAILURE = "E000"
-HIVE_OPTIONS = ("auth", "kerberos_service_name", "timeout", "statement_timeout", "read")
+HIVE_OPTIONS = (
+    "auth", "kerberos_service_name", "tls", "tls_ca", "timeout", "statement_timeout", "read",
+)  # fmt: skip
 """Options of the Hive URL that the Airflow connection's extra may hold."""
 _WRITES_WORK_TABLES = "ingest_work_tables"
 _END_EARLIER_ATTEMPT = """
