@@ -39,7 +39,7 @@ def start(
     *,
     options: Sequence[str] = (),
     ready: Callable[[int], bool] = healthy,
-    patience: float = 300,
+    patience: float = 600,
 ) -> str:
     """Start both servers under `home`; return HiveServer2's address for `passbook.hive.connect`.
 

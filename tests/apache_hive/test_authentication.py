@@ -39,7 +39,7 @@ from passbook.errors import HiveLoginError, HiveUnreachableError, PassbookError
 from passbook.settings import Settings
 from passbook.steps.stage import hive_url
 
-pytestmark = [pytest.mark.apache_hive, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.apache_hive, pytest.mark.timeout(1500)]
 
 BASE_DATE = date(2022, 12, 4)
 HIVE_COLUMNS = (
