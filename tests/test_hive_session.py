@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from passbook import hive, hive_login
 from passbook.errors import HiveLoginError, HiveUnreachableError, SettingsError
@@ -72,33 +81,84 @@ def test_a_server_that_never_answers_runs_into_the_timeout(
         pass
 
 
-@pytest.fixture
-def refusing() -> Iterator[int]:
-    """Port of a server that refuses one login, as SASL over Thrift does."""
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for ``localhost``, signed by nobody else, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + signed.public_bytes(Encoding.PEM)
+    )
+    return file
+
+
+@contextmanager
+def refusing(certificate: Path | None = None) -> Iterator[int]:
+    """Serve one client that refuses its login, as SASL over Thrift does; yield the port."""
     said = b"Error validating the login"
-    with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def refuse() -> None:
-            with server.accept()[0] as client:
-                client.recv(1000)
-                client.sendall(struct.pack(">BI", 3, len(said)) + said)
-                client.recv(1000)
+    def refuse(server: socket.socket) -> None:
+        with contextlib.suppress(OSError), server.accept()[0] as client:
+            client.recv(1000)
+            client.sendall(struct.pack(">BI", 3, len(said)) + said)
+            client.recv(1000)
 
-        thread = threading.Thread(target=refuse)
+    with socket.create_server(("127.0.0.1", 0)) as plain:
+        server = plain
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server = context.wrap_socket(plain, server_side=True)
+        thread = threading.Thread(target=refuse, args=(server,))
         thread.start()
         yield server.getsockname()[1]
         thread.join(10)
+        server.close()
 
 
-def test_a_refused_login_is_e109_and_not_tried_again(refusing: int) -> None:
-    url = f"hive://me:my-secret@127.0.0.1:{refusing}/?auth=LDAP"
+def test_a_refused_login_is_e109_and_not_tried_again() -> None:
     with (
+        refusing() as port,
         pytest.raises(HiveLoginError, match="auth=LDAP: Error validating the login") as caught,
-        hive.connect(url),
+        hive.connect(f"hive://me:my-secret@127.0.0.1:{port}/?auth=LDAP"),
     ):
         pass
     assert not caught.value.retryable
     assert "my-secret" not in str(caught.value)
+
+
+def test_a_login_goes_through_tls(certificate: Path) -> None:
+    with (
+        refusing(certificate) as port,
+        pytest.raises(HiveLoginError),
+        hive.connect(f"hive://me@localhost:{port}/?auth=LDAP&tls=true&tls_ca={certificate}"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "authority", "fault"),
+    [("localhost", False, "self-signed"), ("127.0.0.1", True, "IP address mismatch")],
+)
+def test_another_certificate_or_name_is_e101(
+    certificate: Path, host: str, authority: bool, fault: str
+) -> None:
+    trusted = f"&tls_ca={certificate}" if authority else ""
+    with (
+        refusing(certificate) as port,
+        pytest.raises(HiveUnreachableError, match=fault),
+        hive.connect(f"hive://me@{host}:{port}/?auth=LDAP&tls=true{trusted}"),
+    ):
+        pass
 
 
 def test_kerberos_without_its_package_says_what_is_missing(

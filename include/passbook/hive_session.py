@@ -124,6 +124,15 @@ def parse_url(url: str) -> Address:
     )
 
 
+class TlsSocket(TSSLSocket):  # type: ignore[misc]
+    """Thrift's socket over TLS, which may be closed without being open, as the plain one may."""
+
+    def close(self) -> None:
+        """Close it where it is open."""
+        if self.handle is not None:
+            super().close()
+
+
 def open_socket(address: Address) -> Any:
     """Return a socket to HiveServer2, not yet connected.
 
@@ -137,7 +146,7 @@ def open_socket(address: Address) -> Any:
             context = ssl.create_default_context(cafile=address.tls_ca)
         except OSError as error:
             raise SettingsError(f"tls_ca={address.tls_ca}: {first_line(error)}.") from None
-        socket = TSSLSocket(address.host, address.port, ssl_context=context)
+        socket = TlsSocket(address.host, address.port, ssl_context=context, socket_keepalive=True)
     else:
         socket = TSocket(address.host, address.port, socket_keepalive=True)
     socket.setTimeout(address.timeout * 1000)
