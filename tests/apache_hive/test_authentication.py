@@ -34,7 +34,6 @@ from login_servers import (
 )
 from passbook import hive
 from passbook.contracts import WORK_TABLES
-from passbook.embedded import process
 from passbook.errors import HiveLoginError, HiveUnreachableError, PassbookError
 from passbook.settings import Settings
 from passbook.steps.stage import hive_url
@@ -270,36 +269,7 @@ def test_a_statement_goes_on_when_the_ticket_has_run_out(
         pass
 
 
-def test_without_a_ticket_the_error_says_where_one_comes_from(secured: str) -> None:
-    with pytest.raises(HiveLoginError, match="KRB5_CLIENT_KTNAME") as caught, hive.connect(secured):
-        pass
-    assert not caught.value.retryable
-
-
 def test_a_password_does_not_log_in_where_a_ticket_is_asked_for(secured: str) -> None:
     url = secured.replace("KERBEROS", "LDAP")
     with pytest.raises(HiveLoginError, match="Unsupported mechanism"), hive.connect(url):
         pass
-
-
-def test_another_name_of_the_service_is_told(
-    secured: str, keytab: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
-    url = f"{secured}&kerberos_service_name=impala"
-    with pytest.raises(HiveLoginError, match="impala/localhost"), hive.connect(url):
-        pass
-
-
-def test_a_realm_that_does_not_answer_is_e101_and_retried(
-    secured: str, bank_realm: Realm, keytab: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    nobody = f"kdc = {process.ADDRESS}:{process.free_port(0)}"
-    given = bank_realm.configuration.read_text().splitlines()
-    lines = [nobody if line.strip().startswith("kdc =") else line for line in given]
-    (tmp_path / "krb5.conf").write_text("\n".join(lines))
-    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
-    monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
-    with pytest.raises(HiveUnreachableError, match="Kerberos") as caught, hive.connect(secured):
-        pass
-    assert caught.value.retryable
