@@ -26,7 +26,7 @@ FAILURES: Final = (SASLError, SASLProtocolException, *([KrbError] if KrbError el
 PLAIN, GSSAPI = "PLAIN", "GSSAPI"
 REFUSED: Final = "Bad status: "
 """What thrift_sasl puts before the server's answer to a login it does not take."""
-_NO_KDC_ANSWERS: Final = -1765328228
+_NO_KDC_ANSWERS, _NO_SUCH_SERVICE = -1765328228, -1765328377
 
 
 def password_transport(socket: Any, host: str, user: str, password: str) -> Any:
@@ -110,10 +110,12 @@ def _told(error: Exception) -> HiveLoginError | HiveUnreachableError:
     reason = _reason(error)
     if _minor(error) == _NO_KDC_ANSWERS:
         return HiveUnreachableError(f"Kerberos: {reason}.")
-    return HiveLoginError(f"Kerberos: {reason}. {_WANTED}")
+    hint = _SERVICE if _minor(error) == _NO_SUCH_SERVICE else _TICKET
+    return HiveLoginError(f"Kerberos: {reason}. {hint}")
 
 
-_WANTED: Final = (
+_SERVICE: Final = "That name is made of kerberos_service_name and the connection's host."
+_TICKET: Final = (
     "A valid ticket is needed: KRB5_CLIENT_KTNAME names a keytab to get one from, "
     "or KRB5CCNAME a cache that `kinit` or `airflow kerberos` keeps fresh."
 )
