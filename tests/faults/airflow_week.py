@@ -54,19 +54,14 @@ class Attempt:
 class AirflowWeek:
     """The week, its stage, and those who watch."""
 
-    def __init__(self, bank: TinyBank) -> None:
+    def __init__(self, bank: TinyBank, api: FaultApi) -> None:
         self.bank = bank
+        self.api = api
         self.base_date = bank.base_date
         self.mart = bank.stack.mart
         self.seen: set[int] = set()
         self._whole: list[tuple[str, int, str]] = []
         self._token = 0
-
-    @contextmanager
-    def api(self) -> Iterator[FaultApi]:
-        server = self.bank.airflow
-        with FaultApi(server.url, "admin", server.passwords["admin"]) as found:
-            yield found
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with closing(psycopg2.connect(self.mart.owner)) as owner, owner.cursor() as cursor:
@@ -114,24 +109,17 @@ class AirflowWeek:
             yield holder
 
     def trigger(self, dag: str = STAGE, **conf: Any) -> Run:
-        with self.api() as api:
-            return api.trigger(dag, {"base_date": self.base_date.isoformat(), **conf})
+        return self.api.trigger(dag, {"base_date": self.base_date.isoformat(), **conf})
 
     def await_task(self, run: Run, task: str, *states: str) -> None:
         """Return when a task is in one of the states."""
-
-        def there() -> bool:
-            with self.api() as api:
-                return api.tasks(run).get(task) in states
-
-        until(there, f"{task}: {states}")
+        until(lambda: self.api.tasks(run).get(task) in states, f"{task}: {states}")
 
     def await_held(self, run: Run, task: str = TASK, *, attempt: int = 1) -> Attempt:
         """Return the attempt when it is at work and waits for the lock that the test holds."""
 
         def there() -> Attempt | None:
-            with self.api() as api:
-                found = api.instance(run, task)
+            found = self.api.instance(run, task)
             waiting = self.query(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
                 " AND wait_event_type = 'Lock' AND usename LIKE '%loader'"
@@ -151,16 +139,14 @@ class AirflowWeek:
         """Return the state in which a run has ended."""
 
         def ended() -> str | None:
-            with self.api() as api:
-                found = api.run(run)
+            found = self.api.run(run)
             return found.state if found.finished else None
 
         return until(ended, f"the end of {run.run_id}")
 
     def attempts(self, run: Run, task: str = TASK) -> int:
-        with self.api() as api:
-            number: int = api.instance(run, task)["try_number"]
-            return number
+        number: int = self.api.instance(run, task)["try_number"]
+        return number
 
     def assert_whole(self, fault: str, result: str) -> None:
         """Readers saw the old week or the new one; the new one is that of an undisturbed run."""
