@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg2
@@ -60,11 +61,14 @@ class AirflowWeek:
         self.base_date = bank.base_date
         self.mart = bank.stack.mart
         self.seen: set[int] = set()
+        database = urlsplit(bank.stack.mart.owner).path.removeprefix("/")
+        self._superuser = bank.stack.postgres.database_url(database)
         self._whole: list[tuple[str, int, str]] = []
         self._token = 0
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self.mart.owner)) as owner, owner.cursor() as cursor:
+    def query(self, statement: str, *, url: str | None = None) -> list[tuple[Any, ...]]:
+        address = url or self.mart.owner
+        with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall()
 
@@ -122,7 +126,8 @@ class AirflowWeek:
             found = self.api.instance(run, task)
             waiting = self.query(
                 "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-                " AND wait_event_type = 'Lock' AND usename LIKE '%loader'"
+                " AND wait_event_type = 'Lock' AND usename LIKE '%loader'",
+                url=self._superuser,
             )
             at_work = (found["state"], found["try_number"]) == ("running", attempt)
             if not at_work or not found["pid"] or len(waiting) != 1:
