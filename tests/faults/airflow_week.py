@@ -119,8 +119,12 @@ class AirflowWeek:
         """Return when a task is in one of the states."""
         until(lambda: self.api.tasks(run).get(task) in states, f"{task}: {states}")
 
-    def await_held(self, run: Run, task: str = TASK, *, attempt: int = 1) -> Attempt:
-        """Return the attempt when it is at work and waits for the lock that the test holds."""
+    def await_held(self, run: Run, task: str = TASK, *, after: Attempt | None = None) -> Attempt:
+        """Return the next attempt when it is at work and waits for the lock that the test holds.
+
+        By then the attempt before it has lost its session.
+        """
+        attempt = after.number + 1 if after else 1
 
         def there() -> Attempt | None:
             found = self.api.instance(run, task)
@@ -131,6 +135,8 @@ class AirflowWeek:
             )
             at_work = (found["state"], found["try_number"]) == ("running", attempt)
             if not at_work or not found["pid"] or len(waiting) != 1:
+                return None
+            if after and waiting[0][0] == after.backend:
                 return None
             process = psutil.Process(found["pid"])
             supervisor = process.parent()
