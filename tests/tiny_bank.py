@@ -17,7 +17,7 @@ from passbook import hive, sources
 from passbook.base_date import last_sunday_before, now
 from passbook.demo import load
 from passbook.demo.bank.simulation import simulate
-from passbook.embedded import airflow, stack
+from passbook.embedded import airflow, process, stack
 from passbook.embedded.airflow_api import AirflowApi
 
 CUSTOMERS = 300
@@ -41,7 +41,8 @@ class TinyBank:
 
     def revive(self) -> None:
         """Start those of its servers that do not run."""
-        _start(self.stack.home, self.stack.source, self.adapters, self.base_date)
+        if not all(process.running(self.stack.home, name) for name in stack.SERVERS):
+            _start(self.stack.home, self.stack.source, self.adapters, self.base_date)
 
     @property
     def airflow(self) -> airflow.AirflowServer:

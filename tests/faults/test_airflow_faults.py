@@ -23,7 +23,7 @@ from passbook.base_date import last_sunday_before, now
 from passbook.embedded import airflow, postgres, process
 from passbook.embedded.week_runs import await_dags
 from passbook.errors import AirflowRequestError
-from tiny_bank import tiny_bank
+from tiny_bank import WHOLE_WEEK, tiny_bank
 
 from .airflow_week import PATIENCE, STAGE, AirflowWeek, FaultApi, ended, until
 from .memory_group import memory_group
@@ -33,10 +33,7 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]  # fmt: skip
 
-SETTINGS = {
-    "PASSBOOK_CREDIT_SEARCH_TRIALS": "1",
-    "PASSBOOK_SEGMENT_COUNTS": "[4]",
-    "PASSBOOK_SEGMENT_MINIMUM_CUSTOMERS": "100",
+SETTINGS = WHOLE_WEEK | {
     "PASSBOOK_RETRY_DELAY_SECONDS": "1",
     "PASSBOOK_LOCK_TIMEOUT_SECONDS": "5",
 }
