@@ -33,7 +33,7 @@ test: .venv/installed-dev ## Run all tests, on real servers
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md
-	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest -m faults
+	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest $(SIDE_BY_SIDE) -m faults
 
 test-ui: .venv/installed-dev ## Do an operator's work in a headless Chromium; SCREENSHOTS=folder keeps pictures
 	PASSBOOK_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -m browser

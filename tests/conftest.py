@@ -23,6 +23,7 @@ from psycopg2 import sql
 from pyhive import hive
 
 from apache_hive import server
+from faults.report import Report
 from passbook import mart, settings
 from passbook.embedded import hiveserver2, postgres
 
@@ -43,6 +44,13 @@ def _database_name(module: str) -> str:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let Apache Hive take the embedded server's place."""
     parser.addoption("--apache-hive", action="store_true", help="run on Apache Hive itself")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the session that watches all workers write the table of faults."""
+    report = os.environ.get("PASSBOOK_RELIABILITY_REPORT")
+    if report and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Report(Path(report)))
 
 
 @pytest.fixture(autouse=True)

@@ -206,6 +206,11 @@ class FaultApi(AirflowApi):
         number: int = self._request("GET", f"/api/v2/dags/{dag}/dagVersions")["total_entries"]
         return number
 
+    def clear(self, run: Run) -> None:
+        """Let the failed tasks of a run be done again, as an operator does."""
+        body = {"dry_run": False, "dag_run_id": run.run_id, "only_failed": True}
+        self._request("POST", f"/api/v2/dags/{run.dag}/clearTaskInstances", body)
+
     def backfill_weeks(self, dag: str, week: AirflowWeek, weeks: int) -> int:
         """Start a backfill of the week and those before it, and return its number."""
         first = week.base_date - timedelta(weeks=weeks - 1)
