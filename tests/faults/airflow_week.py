@@ -147,9 +147,13 @@ class AirflowWeek:
         return until(there, f"attempt {attempt} of {task}")
 
     def await_end(self, run: Run) -> str:
-        """Return the state in which a run has ended."""
+        """Return the state in which a run has ended.
+
+        Servers that end meanwhile, for a fault done to another one, are started again.
+        """
 
         def ended() -> str | None:
+            self.bank.revive()
             found = self.api.run(run)
             return found.state if found.finished else None
 

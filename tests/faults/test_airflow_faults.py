@@ -170,7 +170,9 @@ def test_the_scheduler_killed_and_started_again(week: AirflowWeek) -> None:
     with week.held("reading") as hold:
         run = week.trigger()
         first = week.await_held(run)
-        _server(week, "airflow-scheduler").kill()
+        scheduler = _server(week, "airflow-scheduler")
+        scheduler.kill()
+        until(lambda: ended(scheduler), "the end of the scheduler")
         week.bank.revive()
         week.await_held(run, after=first)
         hold.close()
