@@ -2,14 +2,23 @@
 -- are about to be published, by passbook/mart/proof.py; it reads what the mart says of customers and
 -- products and nothing that the offers were computed with. Offers are first counted by all that a
 -- rule asks about, in one scan, so that the rules are asked of thousands of rows and not of millions.
-WITH counted AS (
-    SELECT l.scenario, o.product_code, c.customer_id IS NOT NULL AS known, c.age, c.customer_type,
-           c.opted_out, c.control_group, o.product_code = ANY (c.bought) AS bought,
-           count(*) AS offers
+-- What a customer bought is held against the whole list, and against each offer only where they
+-- overlap; a list is taken apart where it is selected, which costs a third of a lateral join.
+WITH listed AS (
+    SELECT l.scenario, l.product_codes, c.customer_id IS NOT NULL AS known, c.age, c.customer_type,
+           c.opted_out, c.control_group,
+           CASE WHEN l.product_codes && c.bought THEN c.bought END AS bought
     FROM {lists} l
     LEFT JOIN {customers} c ON c.customer_id = l.customer_id AND c.base_date = {base_date}
-    CROSS JOIN LATERAL unnest(l.product_codes) AS o (product_code)
     WHERE l.base_date = {base_date}
+), offered AS (
+    SELECT scenario, unnest(product_codes) AS product_code, known, age, customer_type, opted_out,
+           control_group, bought
+    FROM listed
+), counted AS (
+    SELECT scenario, product_code, known, age, customer_type, opted_out, control_group,
+           bought IS NOT NULL AND product_code = ANY (bought) AS bought, count(*) AS offers
+    FROM offered
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 )
 SELECT r.rule, sum(n.offers)::bigint AS offers
