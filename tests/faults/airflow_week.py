@@ -159,6 +159,15 @@ class AirflowWeek:
 
         return until(ended, f"the end of {run.run_id}")
 
+    def await_ends(self) -> None:
+        """Return when no run is left of a fault before, were it one that failed."""
+
+        def ended() -> bool:
+            self.bank.revive()
+            return all(run.finished for run in self.api.runs(STAGE))
+
+        until(ended, "the end of earlier runs")
+
     def attempts(self, run: Run, task: str = TASK) -> int:
         number: int = self.api.instance(run, task)["try_number"]
         return number

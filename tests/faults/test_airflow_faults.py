@@ -107,6 +107,7 @@ def undisturbed(
 @pytest.fixture
 def week(undisturbed: AirflowWeek) -> Iterator[AirflowWeek]:
     """The week with another content in its place, and a reader before it."""
+    undisturbed.await_ends()
     undisturbed.publish_old_week()
     with undisturbed.readers():
         yield undisturbed
