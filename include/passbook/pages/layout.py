@@ -56,6 +56,7 @@ def text(value: Any) -> str:
 def _cell(value: Any) -> str:
     kind = "number" if isinstance(value, int | float) and not isinstance(value, bool) else ""
     kind = "bad" if value is True else kind
+    kind = kind or ("word" if " " not in text(value) else "")
     return f'<td class="{kind}">{escape(text(value))}</td>'
 
 
@@ -77,6 +78,7 @@ th { font-weight: 600; white-space: nowrap; }
 thead th { background: var(--soft); }
 tbody tr:hover { background: var(--soft); }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
+.word { white-space: nowrap; }
 .bad { color: var(--reject); font-weight: 600; }
 a { color: inherit; }
 .grid td { min-width: 8.5rem; border-left: .35rem solid transparent; }

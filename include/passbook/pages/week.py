@@ -27,7 +27,7 @@ _DRIFT = """
     SELECT model, drifted, max_psi, farthest_feature, drifted_features, seasonal_features
     FROM mart.drift_verdict WHERE base_date = %(day)s ORDER BY 1"""
 _DECISIONS = """
-    SELECT model, version, promoted, reason, decided_by
+    SELECT model, version, CASE WHEN promoted THEN 'promoted' ELSE 'refused' END, reason, decided_by
     FROM mart.promotion WHERE base_date = %(day)s ORDER BY decided_at, 1"""
 _PUBLISHED = """
     SELECT mart_table, rows, left(sha256, 12), left(inputs_sha256, 12), code_version,
@@ -101,7 +101,7 @@ def render(week: WeekRecord, reports: Sequence[str]) -> str:
         ),
         section(
             "Decisions on models",
-            table(("model", "version", "promoted", "reason", "by"), week.decisions),
+            table(("model", "version", "decision", "reason", "by"), week.decisions),
         ),
         section(
             "Published",
