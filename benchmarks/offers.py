@@ -117,7 +117,7 @@ def train(
         training = Training(
             learnt.first_purchases() if new else learnt, scenario.segments(some.segments)[who],
             some.profile[who], part.offered, products.sale_start, products.sale_end,
-            scenario.kind == "cross_sell", 200, AlsParameters(), 0, 12.0, new,
+            200, AlsParameters(), 0, 12.0, new,
         )  # fmt: skip
         name = champion if champion == "ranker" or not new else "popularity_by_segment"
         models[scenario] = RecommendModel(

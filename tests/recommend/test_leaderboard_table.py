@@ -72,6 +72,53 @@ def test_dates_may_be_absent_and_traits_may_be_given() -> None:
     assert found["mrr"].between(0, 1).all()
 
 
+def test_any_kind_of_key_date_and_trait_is_read() -> None:
+    """The same purchases as texts, Korean codes in dictionaries, numbers and moments."""
+    train, test = _purchases(300)
+    people = pa.table(
+        {
+            "customer_id": pa.array([f"c{i}" for i in range(300)]).dictionary_encode(),
+            "segment": ["수도권" if i % 2 else "지방" for i in range(300)],
+            "joined_on": [START + timedelta(days=i) for i in range(300)],
+            "phone": [f"010-{i:08}" for i in range(300)],
+            "nothing": pa.nulls(300),
+        }
+    )
+
+    def as_moments(table: pa.Table) -> pa.Table:
+        return pa.table(
+            {
+                "customer_id": table["customer_id"].dictionary_encode(),
+                "product_code": pc.binary_join_element_wise("정기예금 ", table["product_code"], ""),
+                "acquired_on": table["acquired_on"].cast(pa.timestamp("us")),
+            }
+        )
+
+    plain = leaderboard(train, test, customers=people)
+    moments = leaderboard(as_moments(train), as_moments(test), customers=people)
+    assert plain.drop(columns="seconds").equals(moments.drop(columns="seconds"))
+
+
+def test_dates_without_any_value_count_as_absent_and_some_without_are_refused() -> None:
+    train, test = _purchases(200)
+    blank = [t.set_column(2, "acquired_on", pa.nulls(len(t), pa.date32())) for t in (train, test)]
+    undated = [t.drop_columns("acquired_on") for t in (train, test)]
+    one, other = (leaderboard(*tables).drop(columns="seconds") for tables in (blank, undated))
+    assert one.equals(other)
+    with pytest.raises(InteractionError, match="of train have no acquired_on"):
+        leaderboard(pa.concat_tables([train, blank[0].slice(0, 3)]), test)
+
+
+def test_a_table_of_customers_or_products_has_one_row_each() -> None:
+    train, test = _purchases(100)
+    with pytest.raises(InputError, match="A customer_id has more than one row"):
+        leaderboard(train, test, customers=pa.table({"customer_id": ["c1", "c1"]}))
+    with pytest.raises(InputError, match="products has no column product_code"):
+        leaderboard(train, test, products=pa.table({"code": ["p0"]}))
+    with pytest.raises(InputError, match="acquired_on: a column of string cannot be read"):
+        leaderboard(train.set_column(2, "acquired_on", pa.array(["soon"] * len(train))), test)
+
+
 def test_products_off_sale_are_no_candidates() -> None:
     train, test = _purchases(300)
     codes = [f"p{p}" for p in range(6)]

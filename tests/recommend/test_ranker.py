@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 
 import numpy as np
@@ -9,10 +9,11 @@ import pytest
 
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.context import Context
-from passbook.recommend.customer_codes import layout_of
+from passbook.recommend.customer_codes import LATELY, last_bought, layout_of, newest_days
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.purchases import STILL_HELD
 from passbook.recommend.ranker import Ranker, fit_ranker
+from passbook.recommend.ranker_windows import months_before
 from passbook.recommend.recommenders import Training
 
 from .small_banks import PLANTED_BASE_DATE, PLANTED_PRODUCTS, planted
@@ -27,9 +28,7 @@ def _fitted() -> tuple[Ranker, Context]:
     profile = rng.integers(0, 4, (customers, 2)).astype(np.int32)
     ends = np.full(PLANTED_PRODUCTS, STILL_HELD, dtype=np.int32)
     offered = np.ones(PLANTED_PRODUCTS, dtype=bool)
-    training = Training(
-        train, segment, profile, offered, -ends, ends, False, 200, AlsParameters(), 0, 1.0
-    )
+    training = Training(train, segment, profile, offered, -ends, ends, 200, AlsParameters(), 0, 1.0)
     return fit_ranker(training), Context(train, segment, profile)
 
 
@@ -54,7 +53,7 @@ def test_codes_never_seen_in_training_count_as_unknown() -> None:
     strange = replace(context, segment=np.full_like(context.segment, 99))
     unknown = replace(context, segment=np.full_like(context.segment, -1))
     assert np.array_equal(ranker.score(strange), ranker.score(unknown))
-    assert layout_of(strange).traits[0] == 101
+    assert layout_of(strange, np.ones(PLANTED_PRODUCTS, dtype=bool)).traits[0] == 101
 
 
 def test_over_another_product_list_scores_go_along() -> None:
@@ -74,3 +73,24 @@ def test_over_another_product_list_scores_go_along() -> None:
     here = ranker.score(context.take(alone))
     owned = context.take(alone).baskets.items[:, None] == np.arange(PLANTED_PRODUCTS)
     assert there[:, :0:-1][~owned] == pytest.approx(here[~owned], abs=1e-3)
+
+
+def test_months_go_from_a_day_to_the_same_day_and_from_last_day_to_last_day() -> None:
+    assert months_before(date(2020, 3, 29), 1) == date(2020, 2, 29)
+    assert months_before(date(2020, 3, 15), 14) == date(2019, 1, 15)
+    assert months_before(date(2020, 2, 29), 1) == date(2020, 1, 31)
+    assert months_before(date(2020, 1, 31), 2) == date(2019, 11, 30)
+
+
+def test_codes_tell_who_is_new_to_the_family_and_what_was_bought_lately() -> None:
+    _, context = _fitted()
+    layout = layout_of(context, np.arange(PLANTED_PRODUCTS) == 2)
+    codes = layout.codes(context, 5)
+    block = 1 + len(layout.traits)
+    owned = context.baskets.customers_who_bought(layout.family)
+    assert np.array_equal(codes[:, block] - layout.starts[block], owned)
+    lately = codes[:, block + 2] - layout.starts[block + 2]
+    is_new = newest_days(context.baskets) <= LATELY
+    assert np.array_equal(lately[is_new], last_bought(context.baskets)[is_new])
+    assert (lately[~is_new] == PLANTED_PRODUCTS).all()
+    assert 0 < is_new.sum() < len(is_new)

@@ -66,7 +66,7 @@ def fitted() -> tuple[Ranker, Context]:
     training = Training(
         now, context.segment, context.profile, offered,
         np.full(PLANTED_PRODUCTS, -STILL_HELD, np.int32), np.full(PLANTED_PRODUCTS, STILL_HELD),
-        False, 200, AlsParameters(), 0, 12.0,
+        200, AlsParameters(), 0, 12.0,
     )  # fmt: skip
     return fit_ranker(training), context
 

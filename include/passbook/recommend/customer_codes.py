@@ -11,10 +11,12 @@ import numpy.typing as npt
 from passbook.recommend import choice_kernels, neighbour_kernels
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.context import Context
-from passbook.recommend.interactions import Floats, Interactions
+from passbook.recommend.interactions import Flags, Floats, Interactions
 from passbook.recommend.purchases import Ints, days_since_epoch
 
 RECENCY_EDGES: Final = np.array([8, 31, 91, 181, 366, 731])
+LATELY: Final = 31
+"""Days for which the product bought last has a say of its own."""
 MOST_PRODUCTS: Final = 6
 """Customers with more products than this are told apart no further."""
 MONTHS: Final = 13
@@ -30,20 +32,31 @@ class CodeLayout:
     ----------
     traits : tuple of int
         Codes of each trait, segment first; 0 stands for unknown.
+    offered : tuple of int
+        Products of the family that is offered.
     products : int
         Products that may be owned.
     """
 
     traits: tuple[int, ...]
+    offered: tuple[int, ...]
     products: int
 
     @property
     def sizes(self) -> list[int]:
-        """Codes of each block: all, traits, last product, month, count, recency, owned."""
+        """Codes of each block: all, traits, whether new to the family, last product, last product
+        if bought lately, month, count, recency, owned."""
         return [
-            1, *self.traits, self.products + 1, MONTHS, MOST_PRODUCTS + 1, len(RECENCY_EDGES) + 1,
-            self.products,
+            1, *self.traits, 2, self.products + 1, self.products + 1, MONTHS, MOST_PRODUCTS + 1,
+            len(RECENCY_EDGES) + 1, self.products,
         ]  # fmt: skip
+
+    @property
+    def family(self) -> Flags:
+        """Which products are of the family that is offered."""
+        family = np.zeros(self.products, dtype=bool)
+        family[list(self.offered)] = True
+        return family
 
     @property
     def rows(self) -> int:
@@ -59,7 +72,17 @@ class CodeLayout:
     def scale(self) -> Floats:
         """Value of each block's entries."""
         return np.array(
-            [1.0, *(1.0 for _ in self.traits), 1.0, CAUTIOUS, CAUTIOUS, CAUTIOUS, CAUTIOUS],
+            [
+                1.0,
+                *(1.0 for _ in self.traits),
+                1.0,
+                1.0,
+                1.0,
+                CAUTIOUS,
+                CAUTIOUS,
+                CAUTIOUS,
+                CAUTIOUS,
+            ],
             dtype=np.float32,
         )
 
@@ -67,11 +90,13 @@ class CodeLayout:
         """Return the row that each block but the last points to, (customers, blocks - 1)."""
         baskets = context.baskets
         owned = np.diff(baskets.indptr)
+        last, newest = last_bought(baskets), newest_days(baskets)
         traits = trait_codes(context)
         known = [np.where(c < n, c, 0) for c, n in zip(traits.T, self.traits, strict=True)]
         columns = [
-            np.zeros(len(owned)), *known, last_bought(baskets), np.full(len(owned), month),
-            np.minimum(owned, MOST_PRODUCTS), _recency(baskets),
+            np.zeros(len(owned)), *known, baskets.customers_who_bought(self.family), last,
+            np.where(newest <= LATELY, last, self.products), np.full(len(owned), month),
+            np.minimum(owned, MOST_PRODUCTS), np.searchsorted(RECENCY_EDGES, newest, side="right"),
         ]  # fmt: skip
         return (np.column_stack(columns) + self.starts[:-1]).astype(np.int32)
 
@@ -96,22 +121,31 @@ class CodeLayout:
             Column of each new product here, -1 for one that is not known.
         """
         starts = self.starts
-        last, owned = starts[len(self.traits) + 1], starts[-1]
+        last, lately, owned = starts[len(self.traits) + 2], starts[len(self.traits) + 3], starts[-1]
         return np.concatenate(
             [
                 np.arange(last),
                 np.where(place >= 0, last + place, -1),
-                np.arange(last + self.products, owned),
+                [last + self.products],
+                np.where(place >= 0, lately + place, -1),
+                np.arange(lately + self.products, owned),
                 np.where(place >= 0, owned + place, -1),
             ]
         )
 
+    def on_products(self, place: npt.NDArray[np.int64]) -> CodeLayout:
+        """Return the same layout over another product list."""
+        offered = np.flatnonzero((place >= 0) & self.family[place])
+        return CodeLayout(self.traits, tuple(offered.tolist()), len(place))
 
-def layout_of(context: Context) -> CodeLayout:
+
+def layout_of(context: Context, offered: Flags) -> CodeLayout:
     """Return the layout that has a row for every code of these customers."""
     traits = trait_codes(context)
     return CodeLayout(
-        tuple(int(codes.max(initial=0)) + 1 for codes in traits.T), context.baskets.shape[1]
+        tuple(int(codes.max(initial=0)) + 1 for codes in traits.T),
+        tuple(np.flatnonzero(offered).tolist()),
+        context.baskets.shape[1],
     )
 
 
@@ -138,7 +172,3 @@ def newest_days(baskets: Interactions) -> npt.NDArray[np.float64]:
         age = days_since_epoch(baskets.as_of) - baskets.first_day
         newest[some] = np.minimum.reduceat(age, baskets.indptr[some])
     return newest
-
-
-def _recency(baskets: Interactions) -> npt.NDArray[np.int64]:
-    return np.searchsorted(RECENCY_EDGES, newest_days(baskets), side="right")

@@ -117,7 +117,7 @@ class Evidence:
             codes = min(len(lift), layout.traits[number])
             first = starts[1 + number]
             table[first : first + codes] = weight[f"trait_{number}"] * lift[:codes]
-        last, owned = starts[1 + traits], starts[-1]
+        last, owned = starts[2 + traits], starts[-1]
         table[last : last + layout.products + 1] = weight["next_after"] * self.next_after
         table[owned:] = weight["ease"] * self.ease.affinity[0] / layout.scale[-1]
         return table.astype(np.float32)

@@ -25,6 +25,8 @@ UNDATED = date(2000, 1, 1)
 MINIMUM_SEGMENT = 200
 MEMORY_LIMIT_GB = 12.0
 BINS = 10
+CATEGORIES = 100
+"""Values of a trait that are told apart; what is rarer counts as unknown."""
 
 
 def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
@@ -38,14 +40,17 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     """Train every recommender on `train` and rank what `test`'s customers newly bought.
 
     Only customers with a purchase in `train` are ranked for, and only products that they had
-    never bought. Products on sale when `test` begins are candidates; without dates, all are.
+    never bought. Products on sale while `test` lasts are candidates; without dates, all are.
 
     Parameters
     ----------
     train, test : pyarrow.Table
-        ``customer_id``, ``product_code`` and, if known, ``acquired_on``.
+        ``customer_id``, ``product_code`` and, if known, ``acquired_on``; a column ``acquired_on``
+        without any value counts as absent.
     customers : pyarrow.Table, optional
-        ``customer_id`` with traits; a column ``segment`` of numbers is the customer's segment.
+        ``customer_id`` with traits; a column ``segment`` is the customer's segment. Numbers and
+        days with more than `CATEGORIES` values are cut into tenths, of other columns the most
+        frequent `CATEGORIES` values count.
     products : pyarrow.Table, optional
         ``product_code`` with ``sale_start`` and ``sale_end``, where known.
     k : sequence of int
@@ -62,14 +67,15 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     Raises
     ------
     InputError
-        E803 when a column is missing, a cut-off is not a positive number, the tables are not dated
-        alike, or a bought product is not among `products`.
+        E803 when a column is missing or is no list of names or days, a cut-off is not a positive
+        number, the tables are not dated alike, a customer or a product has two rows, or a bought
+        product is not among `products`.
     InteractionError
         E404 when a purchase has no customer, product or date.
     NoAcquisitionsError
         E401 when no known customer newly bought anything.
     """
-    dated = _check(train, test)
+    train, test, dated = _checked(train, test)
     if not k or any(isinstance(cut, bool) or not isinstance(cut, int) or cut < 1 for cut in k):
         raise InputError(f"k={tuple(k)}: cut-offs are whole numbers from 1.")
     interactions = _interactions(train, test, dated)
@@ -85,7 +91,7 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     )  # fmt: skip
     rows = np.flatnonzero(known)
     training = Training(
-        interactions.take(rows), segment[rows], profile[rows], every, start, end, False,
+        interactions.take(rows), segment[rows], profile[rows], every, start, end,
         MINIMUM_SEGMENT, _als_parameters(interactions), random_state, MEMORY_LIMIT_GB,
     )  # fmt: skip
     standings = compare(RECOMMENDERS, training, holdout, sorted(set(k)))
@@ -100,58 +106,89 @@ def _als_parameters(interactions: Interactions) -> AlsParameters:
     )
 
 
-def _check(train: pa.Table, test: pa.Table) -> bool:
-    for name, table in (("train", train), ("test", test)):
-        for column in ("customer_id", "product_code"):
-            if column not in table.column_names:
-                raise InputError(f"{name} has no column {column}.")
-    dated = ["acquired_on" in table.column_names for table in (train, test)]
-    if dated[0] != dated[1]:
+def _checked(train: pa.Table, test: pa.Table) -> tuple[pa.Table, pa.Table, bool]:
+    """Return both tables with texts for keys and days for dates, and whether they are dated."""
+    found = [_purchases(name, table) for name, table in (("train", train), ("test", test))]
+    dated = ["acquired_on" in table.column_names for table in found if table.num_rows]
+    if len(set(dated)) > 1:
         raise InputError("One of train and test has acquired_on, the other has not.")
-    if dated[0] and train.num_rows and test.num_rows:
-        last, first = pc.max(_days(train)).as_py(), pc.min(_days(test)).as_py()
-        if last is not None and first is not None and last > first:
+    if all(dated) and len(dated) == len(found):
+        last = pc.max(found[0]["acquired_on"]).as_py()
+        first = pc.min(found[1]["acquired_on"]).as_py()
+        if last > first:
             raise InputError(f"train reaches {last}, after the beginning of test on {first}.")
-    return dated[0]
+    return *found, bool(dated) and all(dated)
 
 
-def _days(table: pa.Table) -> pa.ChunkedArray:
-    return table.column("acquired_on").cast(pa.date32(), safe=False)
+def _purchases(name: str, table: pa.Table) -> pa.Table:
+    for column in ("customer_id", "product_code"):
+        if column not in table.column_names:
+            raise InputError(f"{name} has no column {column}.")
+    columns = {column: _strings(table, column) for column in ("customer_id", "product_code")}
+    if "acquired_on" in table.column_names:
+        given = table["acquired_on"]
+        if given.null_count < len(given) or not len(given):
+            columns["acquired_on"] = _cast(given, pa.date32(), "acquired_on")
+            if given.null_count:
+                raise InteractionError(
+                    f"{given.null_count} purchases of {name} have no acquired_on."
+                )
+    return pa.table(columns)
+
+
+def _cast(values: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.Array:
+    """Return a column as another type.
+
+    Raises
+    ------
+    InputError
+        E803 when its values cannot be read as that.
+    """
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    try:
+        return pa.chunked_array(values.cast(kind, safe=False)).combine_chunks()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise InputError(f"{name}: a column of {values.type} cannot be read as {kind}.") from None
 
 
 def _strings(table: pa.Table, name: str) -> pa.Array:
-    return table.column(name).cast(pa.string()).combine_chunks()
+    return _cast(table.column(name), pa.string(), name)
+
+
+def _place(ids: pa.Array, table: pa.Table, name: str) -> pa.Array:
+    """Return the row of each id in a table that has one row an id."""
+    keys = _strings(table, name)
+    if len(pc.unique(keys)) < len(keys):
+        raise InputError(f"A {name} has more than one row in a table that has one row each.")
+    return pc.index_in(ids, value_set=keys)
 
 
 def _interactions(train: pa.Table, test: pa.Table, dated: bool) -> Interactions:
-    customers = _distinct(_strings(train, "customer_id"))
-    products = _distinct(
-        pa.concat_arrays([_strings(train, "product_code"), _strings(test, "product_code")])
+    keys = train["customer_id"], train["product_code"]
+    customers = _distinct(keys[0])
+    products = _distinct(pa.chunked_array([*keys[1].chunks, *test["product_code"].chunks]))
+    undated = pa.repeat(pa.scalar(UNDATED, pa.date32()), train.num_rows)
+    days = train["acquired_on"] if dated else undated
+    holdings = pa.table([*keys, days], ["customer_id", "product_code", "opened_on"])
+    as_of = (
+        pc.min(test["acquired_on"]).as_py() - timedelta(days=1) if dated and test.num_rows else None
     )
-    days = _days(train) if dated else pa.array([UNDATED] * train.num_rows, pa.date32())
-    holdings = pa.table(
-        {
-            "customer_id": _strings(train, "customer_id"),
-            "product_code": _strings(train, "product_code"),
-            "opened_on": days,
-        }
-    )
-    as_of = pc.min(_days(test)).as_py() - timedelta(days=1) if dated and test.num_rows else None
     latest = pc.max(days).as_py()
     return interactions_as_of(
         from_holdings([holdings], customers, products), max(as_of or UNDATED, latest or UNDATED)
     )
 
 
-def _distinct(values: pa.Array) -> pa.Array:
+def _distinct(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     unique = pc.unique(values).drop_null()
     return unique.take(pc.sort_indices(unique))
 
 
 def _acquisitions(test: pa.Table, interactions: Interactions) -> Acquisitions:
     """Return what `test` has that `train` has not, once each, by known customers."""
-    customer = pc.index_in(_strings(test, "customer_id"), value_set=interactions.customers)
-    item = pc.index_in(_strings(test, "product_code"), value_set=interactions.products)
+    customer = pc.index_in(test["customer_id"].combine_chunks(), value_set=interactions.customers)
+    item = pc.index_in(test["product_code"].combine_chunks(), value_set=interactions.products)
     if blanks := test.column("customer_id").null_count + item.null_count:
         raise InteractionError(f"{blanks} purchases of test have no customer_id or product_code.")
     known = pc.is_valid(customer).to_numpy(zero_copy_only=False)
@@ -167,31 +204,45 @@ def _acquisitions(test: pa.Table, interactions: Interactions) -> Acquisitions:
 
 
 def _people(customers: pa.Table | None, ids: pa.Array) -> tuple[Ints, Ints]:
-    """Return segments and codes of traits; numbers are cut into tenths."""
+    """Return segments and codes of traits."""
     segment = np.full(len(ids), NO_SEGMENT, dtype=np.int32)
     if customers is None:
         return segment, no_profile(len(ids))
-    place = pc.index_in(ids, value_set=_strings(customers, "customer_id"))
+    if "customer_id" not in customers.column_names:
+        raise InputError("customers has no column customer_id.")
+    place = _place(ids, customers, "customer_id")
     codes = []
     for name in customers.column_names:
+        if name == "customer_id":
+            continue
         values = customers.column(name).combine_chunks().take(place)
         if name == "segment":
-            segment = pc.fill_null(values.cast(pa.int32()), NO_SEGMENT).to_numpy()
-        elif name != "customer_id":
-            codes.append(_codes(values))
+            segment = _codes(values, name, cut=False) + NO_SEGMENT
+        else:
+            codes.append(_codes(values, name))
     return segment, np.column_stack(codes) if codes else no_profile(len(ids))
 
 
-def _codes(values: pa.Array) -> Ints:
-    if pa.types.is_floating(values.type) or pa.types.is_integer(values.type):
-        numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+def _codes(values: pa.Array, name: str, *, cut: bool = True) -> Ints:
+    """Return codes from 1 of a trait's values, 0 where unknown or rare."""
+    kind = values.type
+    if pa.types.is_temporal(kind):
+        values = _cast(pa.chunked_array([values]), pa.timestamp("s"), name).cast(pa.int64())
+    elif pa.types.is_decimal(kind) or pa.types.is_floating(kind):
+        values = values.cast(pa.float64())
+        values = pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
+    elif not pa.types.is_integer(kind):
+        values = _cast(pa.chunked_array([values]), pa.string(), name)
+    counted = values.drop_null().value_counts()
+    order = [("counts", "descending"), ("values", "ascending")]
+    counts = pa.table({"values": counted.field("values"), "counts": counted.field("counts")})
+    if cut and len(counts) > CATEGORIES and not pa.types.is_string(values.type):
+        numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         known = np.isfinite(numbers)
-        edges = (
-            np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1]) if known.any() else []
-        )
+        edges = np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1])
         return np.asarray(np.where(known, np.searchsorted(edges, numbers) + 1, 0), dtype=np.int32)
-    text = values.cast(pa.string())
-    found = pc.index_in(text, value_set=_distinct(text), skip_nulls=True)
+    common = _distinct(counts.sort_by(order)["values"].slice(0, CATEGORIES))
+    found = pc.index_in(values, value_set=common, skip_nulls=True)
     return np.asarray(pc.fill_null(pc.add(found, 1), 0).to_numpy(), dtype=np.int32)
 
 
@@ -200,13 +251,15 @@ def _sales(products: pa.Table | None, codes: pa.Array) -> tuple[Ints, Ints]:
     end = np.full(len(codes), STILL_HELD, dtype=np.int32)
     if products is None:
         return start, end
-    place = pc.index_in(codes, value_set=_strings(products, "product_code"))
+    if "product_code" not in products.column_names:
+        raise InputError("products has no column product_code.")
+    place = _place(codes, products, "product_code")
     if place.null_count:
         first = codes.filter(pc.is_null(place))[0].as_py()
         raise InputError(f"products lacks {place.null_count} bought codes, the first: {first!r}.")
     for name, days in (("sale_start", start), ("sale_end", end)):
         if name in products.column_names:
-            given = products.column(name).combine_chunks().cast(pa.date32()).take(place)
+            given = _cast(products.column(name), pa.date32(), name).take(place)
             numbers = given.cast(pa.int32()).to_numpy(zero_copy_only=False)
             known = np.isfinite(numbers)
             days[known] = numbers[known].astype(np.int32)
@@ -214,10 +267,10 @@ def _sales(products: pa.Table | None, codes: pa.Array) -> tuple[Ints, Ints]:
 
 
 def _candidates(test: pa.Table, start: Ints, end: Ints) -> Flags:
-    days = _days(test).cast(pa.int32())
-    first, last = pc.min(days).as_py(), pc.max(days).as_py()
-    if first is None:
+    if not test.num_rows:
         return np.ones(len(start), dtype=bool)
+    days = test["acquired_on"].cast(pa.int32())
+    first, last = pc.min(days).as_py(), pc.max(days).as_py()
     return np.asarray((start <= last) & (end >= first))
 
 

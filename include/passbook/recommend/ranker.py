@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +31,7 @@ from passbook.recommend.evidence import (
 )
 from passbook.recommend.interactions import Floats
 from passbook.recommend.purchases import Ints
-from passbook.recommend.ranker_windows import WINDOW_DAYS, Window, never_bought, windows
+from passbook.recommend.ranker_windows import Window, month_after, never_bought, windows
 
 if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training
@@ -139,7 +138,7 @@ class Ranker:
             self,
             evidence=evidence,
             utility=Utility(self.utility.shared, np.ascontiguousarray(own)),
-            layout=replace(self.layout, products=len(place)),
+            layout=self.layout.on_products(place),
         )
 
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
@@ -152,8 +151,8 @@ def fit_ranker(training: Training) -> Ranker:
     past = list(windows(training))
     context = Context(training.train, training.segment, training.profile)
     evidence = gather(context, training.offered)
-    month = (training.train.as_of + timedelta(days=WINDOW_DAYS // 2)).month
-    layout = layout_of(context)
+    month = month_after(training.train.as_of)
+    layout = layout_of(context, training.offered)
     utility = _default_utility(evidence, layout)
     trees = b""
     if sum(len(w.taken) for w in past) >= FEWEST_CHOICES:

@@ -64,11 +64,14 @@ def strongest_evidence(ranker: Ranker, context: Context, offered: Ints) -> tuple
 
 
 def _kinds_of_blocks(traits: int) -> Ints:
-    """Return the kind of each block of codes: all, traits, last product, month, count, recency."""
+    """Return the kind of each block of codes: all, traits, new to the family or not, last product,
+    that of lately, month, count, recency."""
     known = [KINDS.index(name) for name in _OF_TRAITS[:traits]]
     known += [_UNSPOKEN] * (traits - len(known))
     season = KINDS.index("season")
-    return np.array([0, *known, NEXT, season, _UNSPOKEN, _UNSPOKEN], dtype=np.int32)
+    return np.array(
+        [0, *known, _UNSPOKEN, NEXT, _UNSPOKEN, season, _UNSPOKEN, _UNSPOKEN], dtype=np.int32
+    )
 
 
 def _kinds_of_popularity(ranker: Ranker) -> Ints:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from passbook.recommend.purchases import Ints, days_since_epoch
 if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training
 
-WINDOW_DAYS: Final = 30
+MONTH_DAYS: Final = 30
 WINDOWS: Final = 24
 MOST_CUSTOMERS: Final = 3000
 """Customers learnt from in a window; a few weights need no more."""
@@ -47,7 +48,11 @@ class Window:
 
 
 def windows(training: Training) -> Iterator[Window]:
-    """Yield the windows before the end of training, the latest first, as far as history goes."""
+    """Yield the months before the end of training, the latest first, as far as history goes.
+
+    They are calendar months, from a day to the same day, so that each has one delivery of a source
+    that is delivered monthly.
+    """
     baskets = training.train
     if not len(baskets.first_day):
         return
@@ -58,12 +63,25 @@ def windows(training: Training) -> Iterator[Window]:
             yield window
         return
     for number in range(1, WINDOWS + 1):
-        start = baskets.as_of - timedelta(days=WINDOW_DAYS * number)
-        if days_since_epoch(start) <= oldest + WINDOW_DAYS:
+        start, end = (months_before(baskets.as_of, n) for n in (number, number - 1))
+        if days_since_epoch(start) <= oldest + MONTH_DAYS:
             return
-        window = _window(training, baskets.before(start), number)
+        window = _window(training, baskets.before(start), end, number)
         if window is not None:
             yield window
+
+
+def months_before(day: date, months: int) -> date:
+    """Return the day some calendar months earlier; a month's last day stays a last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    ends = day.day == calendar.monthrange(day.year, day.month)[1]
+    return date(year, month + 1, last if ends else min(day.day, last))
+
+
+def month_after(day: date) -> int:
+    """Return the calendar month that most of the month after a day lies in."""
+    return (day + timedelta(days=MONTH_DAYS // 2)).month
 
 
 def never_bought(baskets: Interactions, offered: Flags) -> Flags:
@@ -75,11 +93,10 @@ def never_bought(baskets: Interactions, offered: Flags) -> Flags:
     return open_to
 
 
-def _window(training: Training, before: Interactions, number: int) -> Window | None:
-    start = days_since_epoch(before.as_of)
-    on_sale = training.offered & (training.sale_start <= start + WINDOW_DAYS)
-    on_sale &= training.sale_end > start
-    rows, taken_row, taken_item = _acquirers(training, before, on_sale, start)
+def _window(training: Training, before: Interactions, end: date, number: int) -> Window | None:
+    on_sale = training.offered & (training.sale_start <= days_since_epoch(end))
+    on_sale &= training.sale_end > days_since_epoch(before.as_of)
+    rows, taken_row, taken_item = _acquirers(training, before, on_sale, end)
     if len(rows) == 0:
         return None
     if len(rows) > MOST_CUSTOMERS:
@@ -94,21 +111,23 @@ def _window(training: Training, before: Interactions, number: int) -> Window | N
     taken[place[taken_row[kept]], position[taken_item[kept]]] = 1.0
     chosen = context.take(rows)
     open_to = never_bought(chosen.baskets, training.offered) & on_sale[training.offered]
-    middle = before.as_of + timedelta(days=WINDOW_DAYS // 2)
     evidence = gather(context, training.offered)
-    return Window(chosen, evidence, middle.month, open_to, taken)
+    return Window(chosen, evidence, month_after(before.as_of), open_to, taken)
 
 
 def _acquirers(
-    training: Training, before: Interactions, on_sale: Flags, start: int
+    training: Training, before: Interactions, on_sale: Flags, end: date
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Ints]:
-    """Return known customers who acquired, and who acquired what."""
+    """Return known customers who acquired, and who acquired what.
+
+    In ``cross_sell`` too they are all learners, not only those without the family: these are few,
+    most of them once had it, and the ranker knows who never did.
+    """
     baskets = training.train
     known = (np.diff(before.indptr) == 0) == training.of_newcomers
-    if training.first_of_family:
-        known &= ~before.customers_who_bought(training.offered)
     row = baskets.rows
-    inside = (baskets.first_day > start) & (baskets.first_day <= start + WINDOW_DAYS)
+    inside = baskets.first_day > days_since_epoch(before.as_of)
+    inside &= baskets.first_day <= days_since_epoch(end)
     inside &= on_sale[baskets.items] & known[row]
     return np.unique(row[inside]), row[inside], baskets.items[inside]
 

@@ -30,8 +30,6 @@ class Training:
         Products of the scenario's family.
     sale_start, sale_end : int32 array of shape (products,)
         First and last day on sale, days since 1970-01-01.
-    first_of_family : bool
-        Whether only customers without the family are targets (``cross_sell``).
     minimum_segment : int
         Fewest customers of a segment with a model of its own.
     als : AlsParameters
@@ -47,7 +45,6 @@ class Training:
     offered: Flags
     sale_start: Ints
     sale_end: Ints
-    first_of_family: bool
     minimum_segment: int
     als: AlsParameters
     random_state: int

@@ -54,6 +54,7 @@ def stored(model: BasketModel | Ranker) -> Stored:
         "name": model.name,
         "month": model.month,
         "traits": model.layout.traits,
+        "offered": model.layout.offered,
         "products": model.layout.products,
     }
     for part in ("followers", "cosine", "ease"):
@@ -79,7 +80,9 @@ def restored(kept: Stored) -> BasketModel | Ranker:
         tuple(arrays[f"trait_{number}"] for number in range(traits)),
         arrays["season"],
     )
-    layout = CodeLayout(tuple(kept.settings["traits"]), kept.settings["products"])
+    layout = CodeLayout(
+        tuple(kept.settings["traits"]), tuple(kept.settings["offered"]), kept.settings["products"]
+    )
     utility = Utility(arrays["shared"], arrays["own"])
     return Ranker(
         kept.settings["name"], evidence, utility, layout, kept.settings["month"], kept.trees

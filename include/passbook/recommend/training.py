@@ -182,7 +182,6 @@ class _Scope:
             part.offered,
             self.catalogue.sale_start,
             self.catalogue.sale_end,
-            self.scenario.kind == "cross_sell",
             self.policy.minimum_segment,
             parameters,
             self.policy.random_state,
