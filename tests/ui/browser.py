@@ -59,7 +59,8 @@ class Browser:
 
     def words(self, words: str, within: str = "body") -> WebElement:
         """Return the innermost element with these words, when there is one."""
-        path = f"//{within}/descendant-or-self::*[contains(normalize-space(text()), '{words}')]"
+        has = f"text()[contains(normalize-space(.), '{words}')]"
+        path = f"//{within}/descendant-or-self::*[{has}]"
         return self.wait(lambda: self._shown(By.XPATH, path))
 
     def click(self, element: WebElement) -> None:
