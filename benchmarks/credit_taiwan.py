@@ -56,7 +56,7 @@ def main() -> None:
         model_error.append(expected_calibration_error(probability, bad[test]))
         features = X.drop(columns=list(PROTECTED))
         card = scorecard.fit(
-            features.iloc[train].to_numpy(np.float32), bad[train], names=list(features),
+            features.iloc[train].to_numpy(np.float32), bad[train], names=list(features.columns),
             risk=[0] * features.shape[1], settings=ScorecardSettings(), scale=IndexScale(),
         )  # fmt: skip
         risk = card.log_odds(features.iloc[test].to_numpy(np.float32))

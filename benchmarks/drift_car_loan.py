@@ -13,6 +13,7 @@ import json
 import os
 import resource
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -55,7 +56,7 @@ def main() -> None:
     old = features(reference)
     histograms = drift.reference_histograms(old)
     auc = roc_auc_score(reference["repaid"], reference["y_pred_proba"])
-    chunks = []
+    chunks: list[dict[str, Any]] = []
     for start in range(0, len(analysis), options.chunk_rows):
         frame = analysis.iloc[start : start + options.chunk_rows]
         table = features(frame)

@@ -77,7 +77,7 @@ def scikit_learn(rows: Rows, start: Rows, passes: int) -> float:
 def compare_with_kmodes(rows: Rows, start: Rows) -> dict[str, Any]:
     """Return kmodes' speed and how cost and labels agree, or why it was not measured."""
     try:
-        from kmodes.kprototypes import KPrototypes as Usual  # type: ignore[import-not-found]  # noqa: PLC0415
+        from kmodes.kprototypes import KPrototypes as Usual  # noqa: PLC0415
     except ImportError:
         return {"kmodes": "not installed; pip install kmodes==0.12.2"}
     usual = Usual(len(start[0]), gamma=0.5, init=[start[0].astype(float), start[1].astype(float)],

@@ -81,10 +81,10 @@ def registered(url: str, bank: Path) -> dict[str, Any]:
 def built(week: Week) -> dict[str, dict[str, Any]]:
     """Build the nine work tables in order; return each one's figures."""
     found = {}
-    check_selects(week)
+    columns = check_selects(week)
     for table in week.source.tables:
         start = time.perf_counter()
-        (one,) = build(week, [Partition(table, week.base_date)])
+        (one,) = build(week, [Partition(table, week.base_date)], columns)
         found[table] = figures_of(one, time.perf_counter() - start)
         tell(table, **found[table])
     return found

@@ -171,7 +171,8 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
         yield from tables.lists(models, OFFERED)
         mark("lists_streamed")
 
-    proof.prove_offers = timed  # the one place where its own share is seen
+    # The one place where its own share is seen.
+    proof.prove_offers = timed  # type: ignore[assignment]
     with closing(mart.connect(url)) as connection:
         fence = ledger.begin_stage(connection, "recommend_products", BASE_DATE, "benchmark")
         published = mart.publish(

@@ -16,6 +16,7 @@ import resource
 import time
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,8 @@ def main() -> None:
         rows = min(options.block_rows, options.rows - start)
         ids = pa.array(pd.Series(np.arange(start, start + rows)).astype(str).str.zfill(10))
         content = rng.random((rows, options.features), np.float32).view(np.uint8)
-        named += timed(lambda ids=ids: pseudonyms(ids, KEY))
-        sealed += timed(lambda ids=ids, content=content: sealer.seal(ids, content))
+        named += timed(partial(pseudonyms, ids, KEY))
+        sealed += timed(partial(sealer.seal, ids, content))
     frame = pd.DataFrame({"customer": ids.to_pandas(), "value": list(map(bytes, content))})
     frame = frame.head(options.sample_rows)
     usual_key = derived(KEY, "passbook pseudonym")

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -209,11 +210,8 @@ def with_pandas(url: str, rows: dict[str, int], seed: int, sample: int) -> float
         frame = next(makers(sample, seed)).slice(0, sample).to_pandas()
         for column in frame.columns[frame.map(type).eq(np.ndarray).any()]:
             frame[column] = frame[column].map(np.ndarray.tolist)
-        taken = seconds(
-            lambda frame=frame, table=table: frame.to_sql(
-                f"{table}_pandas", engine, schema="bench", index=False
-            )
-        )
+        name = f"{table}_pandas"
+        taken = seconds(partial(frame.to_sql, name, engine, schema="bench", index=False))
         spent += taken * rows[table] / len(frame)
     engine.dispose()
     return spent
@@ -224,7 +222,7 @@ def questions(connection: Connection, customers: int, seed: int) -> dict[str, fl
     rng = np.random.default_rng(seed)
     one = "SELECT * FROM mart.product_recommendation WHERE base_date = %s AND customer_id = %s"
     asked = [f"{n:010d}" for n in rng.integers(0, customers, 200)]
-    times = [seconds(lambda c=c: execute(connection, one, BASE_DATE, c)) for c in asked]
+    times = [seconds(partial(execute, connection, one, BASE_DATE, c)) for c in asked]
     who = """SELECT count(*) FROM mart.recommendation_list
              WHERE base_date = %s AND product_codes @> ARRAY[%s]"""
     return {
@@ -256,7 +254,7 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
         created = 0.0
         for table in TABLES:
             statement = f"CREATE TABLE bench.{table}_ctas AS SELECT * FROM mart.{table}"
-            created += seconds(lambda statement=statement: execute(connection, statement))
+            created += seconds(partial(execute, connection, statement))
         pandas = with_pandas(url, rows, options.seed, options.pandas_rows)
     return {
         **rows,

@@ -232,7 +232,7 @@ def load() -> Settings:
     """
     home = Path(os.environ.get("PASSBOOK_HOME", ".passbook"))
     try:
-        return Settings(_env_file=home / STACK_ENVIRONMENT)  # type: ignore[call-arg]
+        return Settings(_env_file=home / STACK_ENVIRONMENT)
     except ValidationError as error:
         faults = "; ".join(
             f"PASSBOOK_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
