@@ -77,4 +77,11 @@ def test_a_mart_that_is_gone_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_week_that_nobody_worked_for_is_empty() -> None:
     page = week.render(week.WeekRecord(DAY, [], [], [], [], [], [], []), [])
-    assert page.count("Nothing yet.") == 8
+    assert page.count("Nothing yet.") == 7
+    assert '<h2>Changed since</h2><p class="note">Nothing.</p>' in page
+
+
+def test_a_week_that_was_checked_and_broke_no_rule_says_so() -> None:
+    checks = [("account", 9, 0, 0, 100)]
+    page = week.render(week.WeekRecord(DAY, [], checks, [], [], [], [], []), [])
+    assert '<h2>Rules broken</h2><p class="note">None.</p>' in page

@@ -25,10 +25,10 @@ def section(title: str, content: str, note: str = "") -> str:
     return f"<section><h2>{escape(title)}</h2>{told}{content}</section>"
 
 
-def table(head: Iterable[str], rows: Sequence[Row]) -> str:
-    """Return a table; numbers stand on the right."""
+def table(head: Iterable[str], rows: Sequence[Row], empty: str = "Nothing yet.") -> str:
+    """Return a table, numbers on the right; without rows the words `empty`."""
     if not rows:
-        return '<p class="note">Nothing yet.</p>'
+        return f'<p class="note">{escape(empty)}</p>'
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = ("".join(map(_cell, row)) for row in rows)
     return (

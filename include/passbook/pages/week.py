@@ -92,7 +92,8 @@ def render(week: WeekRecord, reports: Sequence[str]) -> str:
         section(
             "Rules broken",
             table(("work table", "rule", "severity", "rows that break it", "rows", "overridden",
-                   "what a value looks like"), week.broken),
+                   "what a value looks like"),
+                  week.broken, empty="None." if week.checks else "Nothing yet."),
         ),
         section(
             "Drift",
@@ -109,7 +110,8 @@ def render(week: WeekRecord, reports: Sequence[str]) -> str:
         ),
         section(
             "Changed since",
-            table(("stage", "what has changed", "tables", "what mends it"), week.stale),
+            table(("stage", "what has changed", "tables", "what mends it"),
+                  week.stale, empty="Nothing."),
         ),
     ]  # fmt: skip
     return page(f"Week of {week.base_date}", "\n".join(body))
