@@ -1,0 +1,117 @@
+"""Backfills of one DAG by the command and by the API, beside the schedule, on a real Airflow.
+
+`tests/chain` backfills a week of all five.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from passbook import cli, settings
+from passbook.base_date import schedule_moment
+from passbook.embedded.airflow_api import AirflowApi, Run
+from passbook.errors import AirflowRequestError
+from tiny_bank import TinyBank
+
+pytestmark = [
+    pytest.mark.browser, pytest.mark.airflow, pytest.mark.hive, pytest.mark.postgres,
+    pytest.mark.timeout(1800),
+]  # fmt: skip
+
+DAG = "ingest_work_tables"
+PATIENCE = 900
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """Two weeks by the command, and the newest by its schedule beside them."""
+
+    weeks: list[date]
+    told: str
+    fingerprints: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="module")
+def backfilled(bank: TinyBank) -> Backfilled:
+    """Backfill two weeks; unpausing the DAG starts the newest week's run at the same time."""
+    weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
+    told = command(bank, weeks[0], weeks[1], "--only", DAG)
+    with bank.api() as api:
+        assert ended(api, scheduled(api)).state == "success"
+    return Backfilled(weeks, told, fingerprints(bank, weeks))
+
+
+def scheduled(api: AirflowApi) -> Run:
+    return next(run for run in api.runs(DAG) if run.run_id.startswith("scheduled__"))
+
+
+def ended(api: AirflowApi, run: Run) -> Run:
+    api.wait(lambda: api.run(run).finished, f"The end of {run.run_id}", patience=PATIENCE)
+    return api.run(run)
+
+
+def fingerprints(bank: TinyBank, weeks: list[date]) -> list[tuple[Any, ...]]:
+    """Return what the ledger has of the weeks' partitions: rows and hash of their content."""
+    return bank.rows(
+        """SELECT base_date, work_table, partition_date, rows, fingerprint FROM ops.work_table
+           WHERE base_date = ANY(%s) AND partition_date = base_date ORDER BY 1, 2""",
+        weeks,
+    )
+
+
+def command(bank: TinyBank, *words: object) -> str:
+    """Run ``passbook backfill`` on the bank's stack and return what it told."""
+    told = io.StringIO()
+    with pytest.MonkeyPatch.context() as environment, redirect_stdout(told):
+        environment.setenv("PASSBOOK_HOME", str(bank.stack.home))
+        settings.load.cache_clear()
+        status = cli.main(["backfill", *map(str, words)])
+    settings.load.cache_clear()
+    assert status == 0, told.getvalue()
+    return told.getvalue()
+
+
+def start(api: AirflowApi, dag: str, weeks: list[date], **more: Any) -> None:
+    """Start a backfill of a range of weeks, as the dialog would."""
+    first, last = (schedule_moment(week).isoformat() for week in (weeks[0], weeks[-1]))
+    body = {"dag_id": dag, "from_date": first, "to_date": last, "max_active_runs": 1,
+            "reprocess_behavior": "completed", **more}  # fmt: skip
+    api._request("POST", "/api/v2/backfills", body)
+
+
+def test_the_command_runs_one_stage_a_week_in_order_and_tells_its_progress(
+    backfilled: Backfilled, bank: TinyBank
+) -> None:
+    found = re.findall(r"(\w+) (\S+) success after \d+ s", backfilled.told)
+    assert found == [(DAG, str(week)) for week in backfilled.weeks]
+    assert "2 weeks are done" in backfilled.told
+    verdicts = bank.rows(
+        "SELECT stage, verdict FROM mart.verdict WHERE base_date = ANY(%s)", backfilled.weeks
+    )
+    assert verdicts == [(DAG, "pass")] * 2
+    assert {row[0] for row in backfilled.fingerprints} == set(backfilled.weeks)
+
+
+def test_the_scheduled_week_beside_it_is_the_schedules_own(
+    backfilled: Backfilled, bank: TinyBank
+) -> None:
+    assert backfilled
+    (found,) = bank.rows(
+        "SELECT verdict FROM ops.verdict WHERE base_date = %s AND run_id LIKE 'scheduled__%%'",
+        bank.base_date,
+    )
+    assert found == ("pass",)
+
+
+@pytest.mark.parametrize("wrong", [{"run_backwards": True}, {"reprocess_behavior": "none"}])
+def test_models_are_never_trained_backwards(bank: TinyBank, wrong: dict[str, Any]) -> None:
+    weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
+    with bank.api() as api, pytest.raises(AirflowRequestError, match="depends_on_past"):
+        start(api, "retrain_models", weeks, **wrong)
