@@ -110,6 +110,19 @@ def test_the_scheduled_week_beside_it_is_the_schedules_own(
     assert found == ("pass",)
 
 
+def test_newest_week_first_and_two_at_once_end_in_the_same_content(
+    backfilled: Backfilled, bank: TinyBank
+) -> None:
+    with bank.api() as api:
+        start(api, DAG, backfilled.weeks, max_active_runs=2, run_backwards=True)
+        with pytest.raises(AirflowRequestError, match="409"):  # one backfill of a DAG at a time
+            start(api, DAG, backfilled.weeks)
+        api.await_backfills(DAG, patience=PATIENCE)
+        runs = [run for run in api.runs(DAG) if run.base_date in backfilled.weeks]
+        assert [run.state for run in runs] == ["success"] * 2
+    assert fingerprints(bank, backfilled.weeks) == backfilled.fingerprints
+
+
 @pytest.mark.parametrize("wrong", [{"run_backwards": True}, {"reprocess_behavior": "none"}])
 def test_models_are_never_trained_backwards(bank: TinyBank, wrong: dict[str, Any]) -> None:
     weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
