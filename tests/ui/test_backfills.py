@@ -128,3 +128,12 @@ def test_models_are_never_trained_backwards(bank: TinyBank, wrong: dict[str, Any
     weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
     with bank.api() as api, pytest.raises(AirflowRequestError, match="depends_on_past"):
         start(api, "retrain_models", weeks, **wrong)
+
+
+def test_a_base_date_in_a_backfills_form_is_refused(backfilled: Backfilled, bank: TinyBank) -> None:
+    with bank.api() as api:
+        start(api, DAG, backfilled.weeks[:1], dag_run_conf={"base_date": str(bank.base_date)})
+        api.await_backfills(DAG, patience=PATIENCE)
+        run = next(run for run in api.runs(DAG) if run.state == "failed")
+        assert any("E802" in line for line in api.log(run, "build_and_check"))
+    assert fingerprints(bank, backfilled.weeks) == backfilled.fingerprints
