@@ -222,36 +222,6 @@ def test_a_connection_cut_in_a_statement_is_had_again(proxy: Proxy, products: st
         assert door.query(f"SELECT n FROM {products}.cut")["n"].to_pylist() == [400_001]
 
 
-def test_a_partition_cut_again_and_again_is_whole_in_the_end(
-    proxy: Proxy, opened: hive.Hive, hive_database: str
-) -> None:
-    opened.execute(
-        f"CREATE TABLE {hive_database}.often (n STRING) PARTITIONED BY (base_date DATE) "
-        "STORED AS PARQUET"
-    )
-    url = f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE"
-    for delay in (0.05, 0.2, 0.4):
-        done = threading.Event()
-
-        def cut(done: threading.Event = done, delay: float = delay) -> None:
-            for _ in range(3):
-                if not done.wait(delay):
-                    proxy.cut()
-
-        with hive.connect(url) as door:
-            cutter = threading.Thread(target=cut)
-            cutter.start()
-            door.execute(
-                f"INSERT OVERWRITE TABLE {hive_database}.often PARTITION (base_date='2022-12-04') "
-                "SELECT * FROM (SELECT explode(split(repeat('a,', 400000), ','))) t"
-            )
-            done.set()
-            cutter.join()
-        rows = opened.query(f"SELECT count(*) AS n FROM {hive_database}.often")["n"]
-        assert rows.to_pylist() == [400_001]
-    assert proxy.accepted > 4
-
-
 def test_a_connection_cut_between_statements_is_had_again(proxy: Proxy) -> None:
     with hive.connect(f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE") as door:
         proxy.cut()
