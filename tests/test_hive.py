@@ -301,6 +301,6 @@ def test_a_statement_beyond_its_limit_is_cancelled(hive_url: str) -> None:
     ):
         door.query(
             "SELECT count(DISTINCT concat(a.x, b.x)) FROM "
-            "(SELECT explode(split(repeat('a,', 6000), ',')) AS x) a CROSS JOIN "
-            "(SELECT explode(split(repeat('a,', 6000), ',')) AS x) b"
+            "(SELECT explode(split(repeat('a,', 15000), ',')) AS x) a CROSS JOIN "
+            "(SELECT explode(split(repeat('a,', 15000), ',')) AS x) b"
         )
