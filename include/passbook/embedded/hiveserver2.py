@@ -173,6 +173,9 @@ def _configuration(folder: Path, port: int) -> dict[str, str]:
         # fails where those aren't dates (DERBY-6358); Spark then filters the partitions itself.
         "spark.sql.hive.metastorePartitionPruningFallbackOnException": "true",
         "spark.hadoop.javax.jdo.option.ConnectionURL": metastore,
+        # A statement that is cancelled while it asks the metastore never gives its connection back:
+        # a pool of ten, the default, runs dry, and then every session waits for good.
+        "spark.hadoop.datanucleus.connectionPoolingType": "NONE",
         "spark.hadoop.hive.exec.scratchdir": str(folder / "scratch" / "hive"),
         "spark.hadoop.hive.exec.dynamic.partition.mode": "nonstrict",
         "spark.hadoop.hive.server2.thrift.bind.host": process.ADDRESS,
