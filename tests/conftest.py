@@ -97,13 +97,6 @@ def hive_url(servers_home: Path, pytestconfig: pytest.Config) -> Iterator[str]:
     yield hiveserver2.start(servers_home, port=ANY_PORT).url
 
 
-@pytest.fixture(scope="session")
-def postgres_url(postgres_superuser_url: str) -> Iterator[str]:
-    """Superuser's address of a fresh database that all tests of the session share."""
-    with _postgres_database(postgres_superuser_url, "passbook") as url:
-        yield url
-
-
 @pytest.fixture(scope="module")
 def postgres_database(postgres_superuser_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
     """Superuser's address of a fresh database of this test module."""

@@ -176,13 +176,6 @@ class GridError(RecommendationError):
     remedy = "Correct the grid in the settings."
 
 
-class OfferError(RecommendationError):
-    """An offer breaks a hard rule."""
-
-    code = "E406"
-    remedy = "Nothing was published. This is a fault in Passbook: report it with the run's log."
-
-
 # E5xx: credit
 
 

@@ -332,8 +332,8 @@ class Hive:
                      for column, field in zip(batch.columns, schema, strict=True)],
                     schema=schema,
                 )  # fmt: skip
-        # Not at the same time: a session of Hive's has one Tez master, which ends an earlier
-        # statement's work for a later one, and the earlier one then waits for good.
+        # Not at the same time: a session of Hive's has one Tez master, and of two statements that
+        # needed it the earlier one has been seen to wait for good.
         with closing(self._started(_count(database, table.name, base_date))) as counting:
             expected = self._counted(counting, database, table.name, base_date)
         if seen != expected:

@@ -18,7 +18,6 @@ from passbook.errors import (
     AuditError,
     InputError,
     MartBusyError,
-    OfferError,
     ProofError,
     StaleWriterError,
 )
@@ -244,9 +243,9 @@ def test_no_message_quotes_a_customer(loader: Connection, fence: ledger.Fence) -
 def test_the_callers_check_can_refuse(loader: Connection, fence: ledger.Fence) -> None:
     def refuse_held(table: str, block: pa.RecordBatch) -> None:
         if table == "customer_segment":
-            raise OfferError(f"{block.num_rows} offers are held already.")
+            raise ProofError(f"{block.num_rows} offers are held already.")
 
-    with pytest.raises(OfferError, match="2 offers are held"):
+    with pytest.raises(ProofError, match="2 offers are held"):
         mart.publish(
             loader,
             fence,

@@ -71,19 +71,9 @@ class CodeLayout:
     @property
     def scale(self) -> Floats:
         """Value of each block's entries."""
-        return np.array(
-            [
-                1.0,
-                *(1.0 for _ in self.traits),
-                1.0,
-                1.0,
-                1.0,
-                CAUTIOUS,
-                CAUTIOUS,
-                CAUTIOUS,
-                CAUTIOUS,
-            ],
-            dtype=np.float32,
+        cautious = 4  # month, count, recency, owned
+        return np.repeat(
+            np.array([1.0, CAUTIOUS], dtype=np.float32), [len(self.sizes) - cautious, cautious]
         )
 
     def codes(self, context: Context, month: int) -> Ints:
