@@ -125,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--thrift-rows", type=int, default=200_000)
-    parser.add_argument("--rounds", type=int, default=3, help="the median of them counts (3)")
+    parser.add_argument("--rounds", type=int, default=9, help="the median of them counts (9)")
     parser.add_argument("--columns", type=int, default=25)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
