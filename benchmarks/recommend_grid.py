@@ -119,7 +119,7 @@ def main() -> None:
     if options.whole:
         seconds = trained(bank)
         result |= {"whole_s": round(sum(seconds.values()), 1), "whole": seconds}
-    result["peak_memory_gb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(result))
 
 

@@ -70,6 +70,13 @@ def test_the_better_settings_go_on_to_more_customers(monkeypatch: pytest.MonkeyP
     assert rungs[1] == {t.parameters for t in first[:2]}
 
 
+def test_a_sample_is_tried_once_where_two_rungs_would_have_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grid_module, "FEWEST_CUSTOMERS", 2000)
+    assert [t.customers for t in _search(SIX)] == [2500] + [2000] * 6
+
+
 def test_a_search_that_broke_off_goes_on_where_it_was() -> None:
     noted: list[Trial] = []
 

@@ -110,10 +110,7 @@ def search(
     settings = grid.settings()
     order = np.random.default_rng(random_state).permutation(train.shape[0])
     trials: list[Trial] = []
-    for share, kept in RUNGS:
-        count = _sampled(train.shape[0], share)
-        if count == train.shape[0] and share < 1.0:
-            continue
+    for count, kept in _rungs(train.shape[0]).items():
         part = train if count == train.shape[0] else train.take(np.sort(order[:count]))
         rung = []
         for number, parameters in enumerate(settings, start=1):
@@ -132,8 +129,13 @@ def search(
     return trials
 
 
-def _sampled(customers: int, share: float) -> int:
-    return min(customers, max(FEWEST_CUSTOMERS, int(customers * share)))
+def _rungs(customers: int) -> dict[int, float]:
+    """Return customers of each rung and the share of settings that go on; equal samples are one."""
+    rungs: dict[int, float] = {}
+    for share, kept in RUNGS:
+        count = min(customers, max(FEWEST_CUSTOMERS, int(customers * share)))
+        rungs[count] = rungs.get(count, 1.0) * kept
+    return rungs
 
 
 def _trial(
