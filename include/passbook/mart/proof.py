@@ -15,6 +15,14 @@ from passbook.errors import ProofError
 PROVED: Final = "recommendation_list"
 _READS: Final = {"lists": PROVED, "customers": "offer_customer", "products": "product"}
 _WORK_MEMORY: Final = "256MB"
+_LIMITS: Final = sql.SQL("""
+    SELECT coalesce(array_agg(DISTINCT age ORDER BY age) FILTER (WHERE age IS NOT NULL), '{{}}'),
+           coalesce(array_agg(DISTINCT customer_type) FILTER (WHERE customer_type IS NOT NULL),
+                    '{{}}')
+    FROM {products} CROSS JOIN LATERAL (VALUES (min_age), (max_age + 1)) AS limits (age)
+    WHERE base_date = {base_date}
+""")
+"""Ages where a product's limits begin and end, and the customer types that products are for."""
 
 
 def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str]) -> None:
@@ -39,9 +47,15 @@ def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str])
         else sql.Identifier("mart", table)
         for name, table in _READS.items()
     }
+    cursor.execute(_LIMITS.format(**tables, base_date=sql.Literal(base_date)))
+    ages, customer_types = (sql.Literal(values) for values in cursor.fetchone() or ([], []))
     text = (files("passbook") / "sql" / "mart" / "prove_offers.sql").read_text("utf-8")
     cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
-    cursor.execute(sql.SQL(text).format(**tables, base_date=sql.Literal(base_date)))
+    cursor.execute(
+        sql.SQL(text).format(
+            **tables, base_date=sql.Literal(base_date), ages=ages, customer_types=customer_types
+        )
+    )
     broken = [f"{offers:,} {rule}" for rule, offers in cursor.fetchall()]
     if broken:
         raise ProofError(f"Offers for {base_date}: {'; '.join(broken)}.")
