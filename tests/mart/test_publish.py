@@ -204,6 +204,18 @@ def test_offers_that_break_a_hard_rule_are_refused_whole(
     assert rows(analyst, "SELECT * FROM mart.publication ORDER BY 1, 2") == before
 
 
+def test_offers_at_the_limits_themselves_are_published(
+    loader: Connection, fence: ledger.Fence
+) -> None:
+    tables = offer_week(["1"], [["A", "B"]]) | {
+        "offer_customer": [addressees(["1"], age=[40], customer_type=["개인"])],
+        "product": [terms(min_age=[40, 19], max_age=[40, 65], customer_type=["개인", None])],
+    }
+    assert {done.table for done in mart.publish(loader, fence, tables, inputs=INPUTS)} == set(
+        tables
+    )
+
+
 def test_offers_whose_explanation_is_not_told_are_refused(
     loader: Connection, fence: ledger.Fence
 ) -> None:
