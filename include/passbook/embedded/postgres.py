@@ -31,6 +31,9 @@ CONFIGURATION = {
     "listen_addresses": process.ADDRESS,
     "unix_socket_directories": "",
     "shared_buffers": "256MB",
+    # Who was offered a product is a bitmap of hundreds of thousands of rows: 4 MB, the default,
+    # only remember pages of it, and every list on them is looked at again.
+    "work_mem": "32MB",
     "max_wal_size": "4GB",
     # A week is filled and indexed in the transaction that makes its tables: without a replica to
     # feed, its rows need not be written to the log as well.
