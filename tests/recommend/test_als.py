@@ -73,6 +73,23 @@ def test_the_first_factors_save_iterations() -> None:
     assert ours.objective() < _direct_loss(there, matrix)
 
 
+def test_many_customers_start_from_a_sample_of_them() -> None:
+    """One iteration comes below fifteen of implicit's, and near to where many more end."""
+    matrix = _matrix(120_000, 40)
+    settings: dict[str, Any] = {"factors": 24, "regularization": 1.0, "alpha": 20.0}
+    theirs = ImplicitALS(**settings, iterations=15, random_state=0)
+    theirs.fit(matrix, show_progress=False)
+    there = AlternatingLeastSquares(**settings)
+    there.fit(matrix)
+    end = there.objective()
+    there.item_factors = there._factors = theirs.item_factors.astype(np.float64)
+    there._solve_customers()
+    ours = AlternatingLeastSquares(**settings, iterations=1)
+    ours.fit(matrix)
+    assert ours.objective() < there.objective()
+    assert ours.objective() == pytest.approx(end, rel=0.02)
+
+
 def test_equal_rows_are_solved_once_with_the_same_result() -> None:
     matrix = _matrix(bucketed=True)
     doubled = csr_matrix(np.vstack([matrix.toarray()] * 2))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -120,6 +121,8 @@ def ask(waiting: Waiting, week: date) -> Run:
             return api.tasks(run).get("approve_promotion") == "awaiting_input"
 
         api.wait(asked, "The question", patience=PATIENCE)
+    # Airflow loses an answer of the second in which the task lets go, and asks again.
+    time.sleep(5)
     return run
 
 

@@ -114,6 +114,7 @@ def test_newest_week_first_and_two_at_once_end_in_the_same_content(
     backfilled: Backfilled, bank: TinyBank
 ) -> None:
     with bank.api() as api:
+        api.await_backfills(DAG, patience=PATIENCE)  # Airflow closes one some time after its runs
         start(api, DAG, backfilled.weeks, max_active_runs=2, run_backwards=True)
         with pytest.raises(AirflowRequestError, match="409"):  # one backfill of a DAG at a time
             start(api, DAG, backfilled.weeks)
@@ -132,6 +133,7 @@ def test_models_are_never_trained_backwards(bank: TinyBank, wrong: dict[str, Any
 
 def test_a_base_date_in_a_backfills_form_is_refused(backfilled: Backfilled, bank: TinyBank) -> None:
     with bank.api() as api:
+        api.await_backfills(DAG, patience=PATIENCE)
         start(api, DAG, backfilled.weeks[:1], dag_run_conf={"base_date": str(bank.base_date)})
         api.await_backfills(DAG, patience=PATIENCE)
         run = next(run for run in api.runs(DAG) if run.state == "failed")
