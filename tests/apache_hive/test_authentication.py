@@ -45,7 +45,7 @@ HIVE_COLUMNS = (
     "product_code STRING, product_name STRING, family STRING, sale_start DATE, sale_end DATE, "
     "min_age INT, max_age INT, customer_type STRING"
 )
-USER, PASSWORD = "passbook", "p@ss/w:rd 비밀"
+USER, PASSWORD = "passbook", "p@ss/w:rd #1%"  # in ASCII: Hive takes others apart byte by byte
 ROWS = 30_000
 PRODUCTS = pa.table(
     {
