@@ -232,7 +232,7 @@ def test_two_statements_may_write_into_one_table_at_once(
     hive_url: str, hive_database: str, opened: hive.Hive
 ) -> None:
     opened.execute(
-        f"CREATE TABLE {hive_database}.both (n STRING) PARTITIONED BY (base_date DATE) "
+        f"CREATE TABLE {hive_database}.shared (n STRING) PARTITIONED BY (base_date DATE) "
         "STORED AS PARQUET"
     )
 
@@ -240,7 +240,7 @@ def test_two_statements_may_write_into_one_table_at_once(
         with hive.connect(hive_url) as door:
             for _ in range(2):
                 door.execute(
-                    f"INSERT OVERWRITE TABLE {hive_database}.both "
+                    f"INSERT OVERWRITE TABLE {hive_database}.shared "
                     f"PARTITION (base_date='2022-12-{day:02d}') SELECT * FROM "
                     f"(SELECT explode(split(repeat('{day},', 2999), ','))) t"
                 )
@@ -248,11 +248,11 @@ def test_two_statements_may_write_into_one_table_at_once(
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(fill, (4, 11, 18)))
     found = opened.query(
-        f"SELECT base_date, count(*) AS n FROM {hive_database}.both GROUP BY base_date"
+        f"SELECT base_date, count(*) AS n FROM {hive_database}.shared GROUP BY base_date"
     )
     assert found["n"].to_pylist() == [3000] * 3
     # Written at the table's root, it would tell that statements share a folder there.
-    location = opened.partition(hive_database, "both", BASE_DATE).location
+    location = opened.partition(hive_database, "shared", BASE_DATE).location
     assert not (Path(urlsplit(location).path).parent / "_SUCCESS").exists()
 
 

@@ -125,7 +125,7 @@ def _value_rules(column: Column, base_date: str, empty_columns: Collection[str])
     if column.maximum is not None:
         rules.append(row_rule(column.name, "maximum", f"{name} > {_number(column.maximum)}"))
     if pa.types.is_floating(column.type):
-        rules.append(row_rule(column.name, "finite", f"NOT ({finite(name)})"))
+        rules.append(row_rule(column.name, "finite", not_finite(name)))
     if column.nullable and not column.optional and column.name not in empty_columns:
         empty = f"CASE WHEN COUNT({name}) = 0 THEN COUNT(*) ELSE 0 END"
         rules.append(Rule(column.name, "not_all_null", empty, "warn"))
@@ -134,7 +134,16 @@ def _value_rules(column: Column, base_date: str, empty_columns: Collection[str])
 
 def finite(name: str) -> str:
     """Return the SQL condition that a number is neither NaN nor infinite."""
-    return f"{name} BETWEEN -{LARGEST_DOUBLE} AND {LARGEST_DOUBLE}"
+    return f"ABS({name}) <= {LARGEST_DOUBLE}"
+
+
+def not_finite(name: str) -> str:
+    """Return the SQL condition that a number is NaN or infinite.
+
+    Apache Hive turns NOT (x <= y) into x > y, which is false of NaN, and finds NaN between any two
+    numbers when it works through rows in batches.
+    """
+    return f"CASE WHEN {name} IS NULL OR {finite(name)} THEN FALSE ELSE TRUE END"
 
 
 def _number(value: float) -> str:
