@@ -226,7 +226,7 @@ class AlternatingLeastSquares:
             self.random_state,
         )  # fmt: skip
         model.fit(sample)
-        return model.item_factors * times**0.25
+        return np.asarray(model.item_factors * times**0.25)
 
     def _spectral_start(self) -> Doubles:
         """Return the factors that would be best if every confidence were 1.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
+from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.context import Context
 from passbook.recommend.evidence import Evidence, gather
 from passbook.recommend.interactions import Flags, Floats, Interactions
@@ -102,7 +103,7 @@ def _window(training: Training, before: Interactions, end: date, number: int) ->
     if len(rows) > MOST_CUSTOMERS:
         rng = np.random.default_rng((training.random_state, number))
         rows = np.sort(rng.choice(rows, MOST_CUSTOMERS, replace=False))
-    context = Context(before, training.segment, training.profile)
+    context = Context(before, _segment_before(training, before), training.profile)
     position = np.cumsum(training.offered) - 1
     taken = np.zeros((len(rows), int(training.offered.sum())), dtype=np.float32)
     place = np.full(before.shape[0], -1, dtype=np.int64)
@@ -115,16 +116,27 @@ def _window(training: Training, before: Interactions, end: date, number: int) ->
     return Window(chosen, evidence, month_after(before.as_of), open_to, taken)
 
 
+def _segment_before(training: Training, before: Interactions) -> Ints:
+    """Return the segments as they were known before a window.
+
+    Where only holders of the family have a segment, who did not hold it then had none: with the
+    one that they have now the ranker would learn from what it will not be told.
+    """
+    others = ~training.train.customers_who_hold(training.offered)
+    if training.of_newcomers or (training.segment[others] != NO_SEGMENT).any():
+        return training.segment
+    holders = before.customers_who_hold(training.offered)
+    return np.where(holders, training.segment, np.int32(NO_SEGMENT))
+
+
 def _acquirers(
     training: Training, before: Interactions, on_sale: Flags, end: date
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Ints]:
-    """Return known customers who acquired, and who acquired what.
-
-    In ``cross_sell`` too they are all learners, not only those without the family: these are few,
-    most of them once had it, and the ranker knows who never did.
-    """
+    """Return customers as the targets are who acquired, and who acquired what."""
     baskets = training.train
     known = (np.diff(before.indptr) == 0) == training.of_newcomers
+    if training.first_of_family:
+        known &= ~before.customers_who_hold(training.offered)
     row = baskets.rows
     inside = baskets.first_day > days_since_epoch(before.as_of)
     inside &= baskets.first_day <= days_since_epoch(end)

@@ -37,6 +37,8 @@ class Training:
     memory_limit_gb : float
     of_newcomers : bool
         Whether targets have no basket: `train` then has everybody's first purchases only.
+    first_of_family : bool
+        Whether targets hold nothing of the family.
     """
 
     train: Interactions
@@ -50,6 +52,7 @@ class Training:
     random_state: int
     memory_limit_gb: float
     of_newcomers: bool = False
+    first_of_family: bool = False
 
 
 def _als(training: Training) -> BasketModel:

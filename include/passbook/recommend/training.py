@@ -187,6 +187,7 @@ class _Scope:
             self.policy.random_state,
             self.policy.memory_limit_gb,
             self.of_newcomers,
+            self.scenario.kind == "cross_sell",
         )
 
 
