@@ -10,6 +10,7 @@ from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
 
 from passbook.errors import GridError, InteractionError, MemoryNeedError
+from passbook.recommend import als_kernels
 from passbook.recommend.als import AlternatingLeastSquares, fit_memory_gb
 from passbook.recommend.compilation import threads
 
@@ -101,6 +102,17 @@ def test_equal_rows_are_solved_once_with_the_same_result() -> None:
     each.fit(csr_matrix(spread))
     assert once.item_factors == pytest.approx(each.item_factors, rel=0.05, abs=0.01)
     assert once.user_factors[0] == pytest.approx(once.user_factors[matrix.shape[0]])
+
+
+def test_rows_whose_hashes_meet_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, found = _matrix(bucketed=True), []
+    for _ in range(2):
+        model = AlternatingLeastSquares(**SETTINGS, iterations=2)
+        model.fit(matrix)
+        found.append(model)
+        monkeypatch.setattr(als_kernels, "row_hashes", lambda *arrays: arrays[-1].fill(7))
+    assert len(found[0]._fitted().count) < len(found[1]._fitted().count) == matrix.shape[0]
+    assert found[1].item_factors == pytest.approx(found[0].item_factors, rel=1e-4, abs=1e-5)
 
 
 def test_any_number_of_threads_gives_the_same_factors() -> None:

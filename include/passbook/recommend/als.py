@@ -35,7 +35,7 @@ _ROWS: Final = 4096
 _SAMPLE: Final = 20_000
 """Customers whose factors many more start from."""
 _FEWEST_SAMPLES: Final = 5
-_SAMPLE_ITERATIONS: Final = 3
+_SAMPLE_ITERATIONS: Final = 2
 
 
 class AlternatingLeastSquares:

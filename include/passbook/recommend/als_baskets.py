@@ -21,7 +21,7 @@ _PARTS: Final = 8
 class Baskets:
     """Distinct rows over the products that anyone owns, popular products first.
 
-    Rows are sorted by their products, so that rows with a product in common lie together.
+    Rows are sorted by their first product, so that rows with it in common lie together.
 
     Attributes
     ----------
@@ -90,13 +90,7 @@ def lay_out(user_items: csr_matrix, alpha: float) -> Baskets:
     renamed.sort_indices()
     indptr, items, c = renamed.indptr.astype(np.int64), renamed.indices, renamed.data
     first, row_of_customer, count = _equal_rows(indptr, items, c)
-    order = _by_products(indptr, items, first, len(used))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return _by_product(
-        used, (indptr, items, c), first[order], count[order].astype(np.float64),
-        rank[row_of_customer],
-    )  # fmt: skip
+    return _by_product(used, (indptr, items, c), first, count.astype(np.float64), row_of_customer)
 
 
 def _by_product(
@@ -128,33 +122,27 @@ def _by_product(
     )  # fmt: skip
 
 
-def _by_products(
-    indptr: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    rows: npt.NDArray[np.int64],
-    products: int,
-) -> npt.NDArray[np.int64]:
-    """Sort rows by their first three products."""
-    key = np.zeros(len(rows), dtype=np.int64)
-    for place in range(3):
-        entry = indptr[rows] + place
-        inside = entry < indptr[rows + 1]
-        item = np.where(inside, items[np.minimum(entry, len(items) - 1)] + 1, 0)
-        key = key * (products + 1) + item
-    return np.argsort(key, kind="stable")
-
-
 def _equal_rows(
     indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], c: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return a representative of each distinct row, each row's representative, and counts."""
+    """Return a representative of each distinct row, each row's representative, and counts.
+
+    The distinct rows are ordered by their first product, what is as popular as the 255th or less
+    together, and by their hashes.
+    """
     bits = c.view(np.uint32)
-    hashes = np.empty(len(indptr) - 1, dtype=np.uint64)
-    als_kernels.row_hashes(indptr, items, bits, hashes)
+    keys = np.empty(len(indptr) - 1, dtype=np.uint64)
+    als_kernels.row_hashes(indptr, items, bits, keys)
+    filled = np.flatnonzero(np.diff(indptr))
+    leading = np.zeros(len(keys), dtype=np.uint64)
+    leading[filled] = np.minimum(items[indptr[filled]] + 1, 255)
+    keys = leading << np.uint64(56) | keys >> np.uint64(8)
     _, first, inverse, count = np.unique(
-        hashes, return_index=True, return_inverse=True, return_counts=True
+        keys, return_index=True, return_inverse=True, return_counts=True
     )
-    if len(first) == len(hashes) or not als_kernels.same_rows(indptr, items, bits, first[inverse]):
-        rows = np.arange(len(hashes))
-        return rows, rows, np.ones(len(hashes), dtype=np.int64)
+    if not als_kernels.same_rows(indptr, items, bits, first[inverse]):
+        first = np.argsort(keys, kind="stable")
+        inverse = np.empty_like(first)
+        inverse[first] = np.arange(len(first))
+        count = np.ones(len(first), dtype=np.int64)
     return first, inverse, count
