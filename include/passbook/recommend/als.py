@@ -32,9 +32,9 @@ Doubles = npt.NDArray[np.float64]
 _CHUNK: Final = 2
 _WAVE_BYTES: Final = 256e6
 _ROWS: Final = 4096
-_SAMPLE: Final = 20_000
+_SAMPLE: Final = 10_000
 """Customers whose factors many more start from."""
-_FEWEST_SAMPLES: Final = 5
+_FEWEST_SAMPLES: Final = 4
 _SAMPLE_ITERATIONS: Final = 2
 
 
