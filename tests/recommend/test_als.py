@@ -10,7 +10,7 @@ from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
 
 from passbook.errors import GridError, InteractionError, MemoryNeedError
-from passbook.recommend import als_kernels
+from passbook.recommend import als, als_kernels
 from passbook.recommend.als import AlternatingLeastSquares, fit_memory_gb
 from passbook.recommend.compilation import threads
 
@@ -89,6 +89,17 @@ def test_many_customers_start_from_a_sample_of_them() -> None:
     ours.fit(matrix)
     assert ours.objective() < there.objective()
     assert ours.objective() == pytest.approx(end, rel=0.02)
+
+
+def test_a_matrix_by_columns_is_sampled_by_customers_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(als, "_MANY", 400)
+    monkeypatch.setattr(als, "_SAMPLE", 300)
+    found = []
+    for matrix in (_matrix(), _matrix().tocsc()):
+        model = AlternatingLeastSquares(**SETTINGS, iterations=1)
+        model.fit(matrix)
+        found.append(model.item_factors)
+    assert np.array_equal(*found)
 
 
 def test_equal_rows_are_solved_once_with_the_same_result() -> None:

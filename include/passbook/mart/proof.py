@@ -48,12 +48,15 @@ def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str])
         for name, table in _READS.items()
     }
     cursor.execute(_LIMITS.format(**tables, base_date=sql.Literal(base_date)))
-    ages, customer_types = (sql.Literal(values) for values in cursor.fetchone() or ([], []))
+    ((ages, customer_types),) = cursor.fetchall()
     text = (files("passbook") / "sql" / "mart" / "prove_offers.sql").read_text("utf-8")
     cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
     cursor.execute(
         sql.SQL(text).format(
-            **tables, base_date=sql.Literal(base_date), ages=ages, customer_types=customer_types
+            **tables,
+            base_date=sql.Literal(base_date),
+            ages=sql.Literal(ages),
+            customer_types=sql.Literal(customer_types),
         )
     )
     broken = [f"{offers:,} {rule}" for rule, offers in cursor.fetchall()]

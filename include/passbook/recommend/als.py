@@ -32,9 +32,9 @@ Doubles = npt.NDArray[np.float64]
 _CHUNK: Final = 2
 _WAVE_BYTES: Final = 256e6
 _ROWS: Final = 4096
+_MANY: Final = 40_000
+"""Customers from which on a sample's factors are what all start from."""
 _SAMPLE: Final = 10_000
-"""Customers whose factors many more start from."""
-_FEWEST_SAMPLES: Final = 4
 _SAMPLE_ITERATIONS: Final = 2
 
 
@@ -117,12 +117,7 @@ class AlternatingLeastSquares:
         start = rng.random((user_items.shape[1], self.factors)) * 0.01
         self._baskets = lay_out(user_items, self.alpha)
         used = self._baskets.used
-        customers = np.flatnonzero(np.diff(user_items.indptr))
-        if len(customers) < _FEWEST_SAMPLES * _SAMPLE:
-            self._factors = start[used] + self._spectral_start()
-        else:
-            sample = user_items[np.sort(rng.choice(customers, _SAMPLE, replace=False))]
-            self._factors = start[used] + self._start_of(sample, len(customers))[used]
+        self._factors = start[used] + self._first_factors(csr_matrix(user_items), rng)
         self._user_factors = None
         for iteration in range(self.iterations):
             started = time.perf_counter()
@@ -214,19 +209,22 @@ class AlternatingLeastSquares:
         entries = float((np.diff(baskets.indptr) * baskets.count).sum())
         return float(loss / (total + customers * products - entries))
 
-    def _start_of(self, sample: csr_matrix, customers: int) -> Doubles:
-        """Return the factors of a sample of the customers, as they would be if all were like it.
+    def _first_factors(self, user_items: csr_matrix, rng: np.random.Generator) -> Doubles:
+        """Return the factors to start from: of many customers, those of a sample of them.
 
         With n times the customers, singular values are √n times as large: λ has to weigh less on
         the sample by as much, and the products' half of the norm is a fourth root of n short.
         """
-        times = customers / sample.shape[0]
+        customers = np.flatnonzero(np.diff(user_items.indptr))
+        if len(customers) < _MANY:
+            return self._spectral_start()
+        times = len(customers) / _SAMPLE
         model = AlternatingLeastSquares(
             self.factors, self.regularization / times**0.5, self.alpha, _SAMPLE_ITERATIONS,
             self.random_state,
         )  # fmt: skip
-        model.fit(sample)
-        return np.asarray(model.item_factors * times**0.25)
+        model.fit(user_items[np.sort(rng.choice(customers, _SAMPLE, replace=False))])
+        return np.asarray(model.item_factors[self._fitted().used] * times**0.25)
 
     def _spectral_start(self) -> Doubles:
         """Return the factors that would be best if every confidence were 1.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -17,7 +17,7 @@ from passbook.recommend.catalogue import Catalogue
 from passbook.recommend.comparison import BASELINE, Standing, compare
 from passbook.recommend.evaluation import test_set
 from passbook.recommend.grid import Grid, Trial, TrialBook, search
-from passbook.recommend.holdout import first_purchases, split
+from passbook.recommend.holdout import Holdout, first_purchases, split
 from passbook.recommend.interactions import Flags, Interactions, interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.purchases import Ints, Purchases
@@ -107,50 +107,23 @@ def train_scenario(
     """
     families = catalogue.families([family for family in FAMILIES if family in segments])
     scope = _Scope(scenario, catalogue, families, profile, policy)
-    holdout = split(purchases, holdout_window(base_date))
-    part = population(scenario, holdout.train, families)
     as_of_holdout, as_of_base_date = scenario.segments(segments)
     now = interactions_as_of(purchases, base_date)
     holders = int(now.customers_who_hold(scenario.products(families)).sum())
-    learns = holders >= policy.minimum_holders
-    recommenders = (
-        (NEWCOMER_RECOMMENDERS if scope.of_newcomers else RECOMMENDERS)
-        if learns
-        else (POPULARITIES)
-    )
-    targets, acquired = part.targets, holdout.test
-    if scope.of_newcomers:
-        targets, acquired = first_purchases(holdout)
-    candidates = part.offered & _sold_in(catalogue, holdout.window)
-    standings: list[Standing] = []
-    trials: list[Trial] = []
-    training = scope.training(holdout.train, as_of_holdout, AlsParameters())
-    try:
-        test = test_set(
-            holdout.train, acquired, as_of_holdout, profile,
-            targets=targets, candidates=candidates, catalogue=part.catalogue,
-        )  # fmt: skip
-    except NoAcquisitionsError:
-        if learns:
-            raise
-        log.info("%s: no acquisition on the holdout, popularity is offered", scenario.name)
-    else:
-        if "als" in recommenders:
-            trials = search(
-                training.train, test, policy.grid, random_state=policy.random_state,
-                memory_limit_gb=policy.memory_limit_gb, book=book,
-            )  # fmt: skip
-            training = scope.training(holdout.train, as_of_holdout, trials[0].parameters)
-        standings = compare(recommenders, training, test)
+    standings, trials = scope.judged(
+        split(purchases, holdout_window(base_date)), as_of_holdout,
+        learns=holders >= policy.minimum_holders, book=book,
+    )  # fmt: skip
+    parameters = trials[0].parameters if trials else AlsParameters()
     champion = next((s.recommender for s in standings if s.champion), BASELINE)
-    final = scope.training(now, as_of_base_date, training.als)
+    final = scope.training(now, as_of_base_date, parameters)
     model = RecommendModel(
         scenario.name,
         tuple(catalogue.codes.to_pylist()),
         RECOMMENDERS[champion](final),
         POPULARITIES[BASELINE](final),
     )
-    return TrainedScenario(model, training.als if trials else None, standings, trials)
+    return TrainedScenario(model, parameters if trials else None, standings, trials)
 
 
 @dataclass(frozen=True)
@@ -167,6 +140,43 @@ class _Scope:
     def of_newcomers(self) -> bool:
         """Whether customers without a basket are learnt for."""
         return self.scenario.kind == "new_customer"
+
+    def judged(
+        self, holdout: Holdout, segment: Ints, *, learns: bool, book: TrialBook | None
+    ) -> tuple[list[Standing], list[Trial]]:
+        """Return the recommenders compared on the holdout, and the trials of the grid search.
+
+        Nothing where the family is too small to learn and the holdout has no acquisition.
+        """
+        part = population(self.scenario, holdout.train, self.families)
+        targets, acquired = part.targets, holdout.test
+        if self.of_newcomers:
+            targets, acquired = first_purchases(holdout)
+        try:
+            test = test_set(
+                holdout.train, acquired, segment, self.profile, targets=targets,
+                candidates=part.offered & _sold_in(self.catalogue, holdout.window),
+                catalogue=part.catalogue,
+            )  # fmt: skip
+        except NoAcquisitionsError:
+            if learns:
+                raise
+            log.info("%s: no acquisition on the holdout, popularity is offered", self.scenario.name)
+            return [], []
+        recommenders = (
+            (NEWCOMER_RECOMMENDERS if self.of_newcomers else RECOMMENDERS)
+            if learns
+            else POPULARITIES
+        )
+        trials: list[Trial] = []
+        training = self.training(holdout.train, segment, AlsParameters())
+        if "als" in recommenders:
+            trials = search(
+                training.train, test, self.policy.grid, random_state=self.policy.random_state,
+                memory_limit_gb=self.policy.memory_limit_gb, book=book,
+            )  # fmt: skip
+            training = replace(training, als=trials[0].parameters)
+        return compare(recommenders, training, test), trials
 
     def training(
         self, interactions: Interactions, segment: Ints, parameters: AlsParameters

@@ -11,7 +11,8 @@ WITH customers AS (
     SELECT customer_id, bought,
            coalesce(width_bucket(age, {ages}::integer[]), 255)
                + 256 * opted_out::integer + 512 * control_group::integer
-               + 1024 * coalesce(array_position({customer_types}::text[], customer_type), 0) AS customer
+               + 1024 * coalesce(array_position({customer_types}::text[], customer_type), 0)
+               AS customer
     FROM {customers}
     WHERE base_date = {base_date}
 ), offered AS (
