@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
 
 import numpy as np
@@ -13,7 +13,6 @@ from passbook.recommend.customer_codes import LATELY, last_bought, layout_of, ne
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.purchases import STILL_HELD
 from passbook.recommend.ranker import Ranker, fit_ranker
-from passbook.recommend.ranker_windows import months_before
 from passbook.recommend.recommenders import Training
 
 from .small_banks import PLANTED_BASE_DATE, PLANTED_PRODUCTS, planted
@@ -73,13 +72,6 @@ def test_over_another_product_list_scores_go_along() -> None:
     here = ranker.score(context.take(alone))
     owned = context.take(alone).baskets.items[:, None] == np.arange(PLANTED_PRODUCTS)
     assert there[:, :0:-1][~owned] == pytest.approx(here[~owned], abs=1e-3)
-
-
-def test_months_go_from_a_day_to_the_same_day_and_from_last_day_to_last_day() -> None:
-    assert months_before(date(2020, 3, 29), 1) == date(2020, 2, 29)
-    assert months_before(date(2020, 3, 15), 14) == date(2019, 1, 15)
-    assert months_before(date(2020, 2, 29), 1) == date(2020, 1, 31)
-    assert months_before(date(2020, 1, 31), 2) == date(2019, 11, 30)
 
 
 def test_codes_tell_who_is_new_to_the_family_and_what_was_bought_lately() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
 
 from passbook.recommend.context import Recommender
 from passbook.recommend.evaluation import (
@@ -16,11 +19,18 @@ from passbook.recommend.evaluation import (
     mean_metrics,
     metrics_by_segment,
     ranks,
+    test_set,
 )
+from passbook.recommend.holdout import Acquisitions
+from passbook.recommend.past_months import PastMonth, past_months
 from passbook.recommend.popularity import counts
 from passbook.recommend.recommenders import POPULARITIES, Training
 
 BASELINE = "popularity_by_segment"
+ENOUGH_CUSTOMERS: Final = 1000
+"""Customers that a recommender's gain is judged on; a smaller holdout reaches back for them."""
+MOST_MONTHS: Final = 5
+"""Months before the holdout that it reaches back."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,8 @@ class Standing:
     interval : tuple of float
         95 % bootstrap interval of ``mrr``.
     gain : tuple of float
-        95 % bootstrap interval of ``mrr`` minus the baseline's, customer by customer.
+        95 % bootstrap interval of ``mrr`` minus the baseline's, customer by customer; of what could
+        be champion also over the months before the holdout, until there are `ENOUGH_CUSTOMERS`.
     seconds : float
         To train and rank.
     champion : bool
@@ -76,14 +87,18 @@ def compare(
         per_customer[name] = customer_metrics(ranks(scores, test), test, k)
         of_lists[name] = list_metrics(scores, test, buyers, customers, k)
         seconds[name] = time.perf_counter() - started
-    baseline = per_customer[BASELINE]["mrr"]
+    mrr = {name: metrics["mrr"] for name, metrics in per_customer.items()}
+    gains = {name: values - mrr[BASELINE] for name, values in mrr.items()}
+    past = _past_gains({name: recommenders[name] for name in _contenders(mrr)}, training, len(test))
     standings = [
         Standing(
             name,
             len(test),
             mean_metrics(metrics) | of_lists[name],
             bootstrap_interval(metrics["mrr"], training.random_state),
-            bootstrap_interval(metrics["mrr"] - baseline, training.random_state),
+            bootstrap_interval(
+                np.concatenate([gains[name], *past.get(name, [])]), training.random_state
+            ),
             seconds[name],
             by_segment=metrics_by_segment(metrics, test.segment),
         )
@@ -102,3 +117,48 @@ def mark_champion(standings: Sequence[Standing]) -> list[Standing]:
     clear = [s for s in standings if s.gain[0] > 0 or s.recommender in POPULARITIES]
     best = max(clear, key=lambda s: s.metrics["mrr"])
     return [replace(s, champion=s is best) for s in standings]
+
+
+def _contenders(mrr: Mapping[str, Doubles]) -> list[str]:
+    """Return the learned recommenders that rank above every popularity."""
+    best = max(values.mean() for name, values in mrr.items() if name in POPULARITIES)
+    return [n for n, values in mrr.items() if n not in POPULARITIES and values.mean() > best]
+
+
+def _past_gains(
+    contenders: Mapping[str, Callable[[Training], Recommender]],
+    training: Training,
+    customers: int,
+) -> dict[str, list[Doubles]]:
+    """Return each contender's gains, customer by customer, in months before a small holdout.
+
+    In each month both sides are fitted to what was known before it.
+    """
+    found: dict[str, list[Doubles]] = {name: [] for name in contenders}
+    if not contenders:
+        return found
+    for month in past_months(training, MOST_MONTHS):
+        if customers >= ENOUGH_CUSTOMERS:
+            break
+        known = replace(training, train=month.before, segment=month.segment)
+        test = _test_set_of(month, training)
+        customers += len(test)
+        baseline = _reciprocal_ranks(POPULARITIES[BASELINE](known), test)
+        for name, fit in contenders.items():
+            found[name].append(_reciprocal_ranks(fit(known), test) - baseline)
+    return found
+
+
+def _test_set_of(month: PastMonth, training: Training) -> TestSet:
+    order = np.lexsort((month.items, month.rows))
+    rows = month.rows[order].astype(np.int32)
+    every = np.ones(month.before.shape[0], dtype=bool)
+    return test_set(
+        month.before, Acquisitions(rows, month.items[order], np.zeros_like(rows)),
+        month.segment, training.profile,
+        targets=every, candidates=month.on_sale, catalogue=np.ones(len(month.on_sale), dtype=bool),
+    )  # fmt: skip
+
+
+def _reciprocal_ranks(model: Recommender, test: TestSet) -> Doubles:
+    return customer_metrics(ranks(model.score(test.context), test), test, ())["mrr"]

@@ -30,8 +30,9 @@ from passbook.recommend.evidence import (
     gather,
 )
 from passbook.recommend.interactions import Floats
+from passbook.recommend.past_months import month_after
 from passbook.recommend.purchases import Ints
-from passbook.recommend.ranker_windows import Window, month_after, never_bought, windows
+from passbook.recommend.ranker_windows import Window, never_bought, windows
 
 if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training

@@ -9,8 +9,8 @@ import pyarrow as pa
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.interactions import Interactions
+from passbook.recommend.past_months import _segment_before, months_before, past_months
 from passbook.recommend.purchases import STILL_HELD, days_since_epoch
-from passbook.recommend.ranker_windows import _segment_before, windows
 from passbook.recommend.recommenders import Training
 
 LONG_AGO, LATELY = (days_since_epoch(day) for day in (date(2020, 1, 1), date(2022, 11, 15)))
@@ -42,9 +42,10 @@ def _training(segments: list[int], *, first_of_family: bool) -> Training:
 
 
 def _newest(training: Training) -> tuple[list[str], list[int]]:
-    """Return who acquired in the newest window, and the segments that were known before it."""
-    context = next(iter(windows(training))).context
-    return context.baskets.customers.to_pylist(), context.segment.tolist()
+    """Return who acquired in the newest month, and the segments that were known before it."""
+    month = next(past_months(training, 1))
+    rows = np.unique(month.rows)
+    return month.before.customers.take(pa.array(rows)).to_pylist(), month.segment[rows].tolist()
 
 
 def test_only_who_did_not_hold_the_family_shows_what_is_taken_first() -> None:
@@ -65,3 +66,10 @@ def test_newcomers_have_their_segments_from_the_start() -> None:
     newcomers = replace(_training(SEGMENTS, first_of_family=False), of_newcomers=True)
     before = newcomers.train.before(date(2022, 10, 31))
     assert _segment_before(newcomers, before).tolist() == SEGMENTS
+
+
+def test_months_go_from_a_day_to_the_same_day_and_from_last_day_to_last_day() -> None:
+    assert months_before(date(2020, 3, 29), 1) == date(2020, 2, 29)
+    assert months_before(date(2020, 3, 15), 14) == date(2019, 1, 15)
+    assert months_before(date(2020, 2, 29), 1) == date(2020, 1, 31)
+    assert months_before(date(2020, 1, 31), 2) == date(2019, 11, 30)
