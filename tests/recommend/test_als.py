@@ -9,7 +9,7 @@ import pytest
 from implicit.cpu.als import AlternatingLeastSquares as ImplicitALS
 from scipy.sparse import csr_matrix
 
-from passbook.errors import GridError, InteractionError, MemoryNeedError
+from passbook.errors import GridError, InputError, InteractionError, MemoryNeedError
 from passbook.recommend import als, als_kernels
 from passbook.recommend.als import AlternatingLeastSquares, fit_memory_gb
 from passbook.recommend.compilation import threads
@@ -162,6 +162,78 @@ def test_recommend_is_implicits_recommend() -> None:
         real = scores > -1e30
         assert np.array_equal(ours_ids[real], ids[real])
         assert ours_scores[real] == pytest.approx(scores[real], rel=1e-3, abs=1e-5)
+
+
+def test_recommend_reads_a_matrix_of_any_layout() -> None:
+    """By columns, the row pointer would be one of products."""
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=2), _matrix()
+    model.fit(matrix)
+    expected = model.recommend([0, 1, 2], matrix[:3], N=4)[0]
+    for layout in ("csc", "coo", "lil"):
+        assert np.array_equal(
+            model.recommend([0, 1, 2], matrix[:3].asformat(layout), N=4)[0], expected
+        )
+
+
+@pytest.mark.parametrize("recalculate", [False, True])
+def test_rows_and_products_that_do_not_match_are_refused(recalculate: bool) -> None:
+    """Compiled loops would read beside the arrays, or leave another customer's products out."""
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=1), _matrix()
+    model.fit(matrix)
+    for users, rows in ((5, matrix), ([0, 1], matrix[:1]), ([0], matrix[:1, :9]), (0, None)):
+        with pytest.raises(InputError, match="user_items has the shape"):
+            model.recommend(users, rows, recalculate_user=recalculate)
+    for named in ({"items": [30]}, {"filter_items": [-1]}):
+        with pytest.raises(InputError, match="There are 30, numbered from 0"):
+            model.recommend(0, matrix[:1], **named)
+    with pytest.raises(InputError, match="has not been fitted"):
+        _ = AlternatingLeastSquares().user_factors
+
+
+def test_calls_written_for_implicit_run() -> None:
+    matrix, losses = _matrix(), []
+    plain = AlternatingLeastSquares(8, 0.5, 3.0, iterations=3)
+    plain.fit(matrix)
+    model = AlternatingLeastSquares(
+        8, 0.5, 3.0, np.float64, use_native=True, use_cg=False, iterations=3,
+        calculate_training_loss=True, num_threads=1, random_state=0,
+    )  # fmt: skip
+    model.fit(matrix, show_progress=True, callback=lambda *told: losses.append(told[2]))
+    assert np.array_equal(plain.item_factors, model.item_factors)
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == pytest.approx(plain.objective(), rel=1e-12)
+
+
+def test_similar_products_and_customers_are_implicits() -> None:
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=3), _matrix()
+    model.fit(matrix)
+    theirs = ImplicitALS(**SETTINGS)
+    theirs.user_factors = model.user_factors
+    theirs.item_factors = model.item_factors.astype(np.float32)
+    for ours, other in (
+        (model.similar_items(3, N=5), theirs.similar_items(3, N=5)),
+        (model.similar_items([3, 4], N=5), theirs.similar_items([3, 4], N=5)),
+        (model.similar_items(3, N=2, items=[1, 7, 9]), theirs.similar_items(3, 2, items=[1, 7, 9])),
+    ):
+        assert np.array_equal(ours[0], other[0])
+        assert ours[1] == pytest.approx(other[1], rel=1e-4)
+    ids, cosine = model.similar_users(3, N=4)
+    assert ids[0] == 3
+    assert cosine == pytest.approx(theirs.similar_users(3, N=4)[1], rel=1e-4)
+
+
+def test_a_saved_model_recommends_the_same(tmp_path: Path) -> None:
+    model, matrix = AlternatingLeastSquares(**SETTINGS, iterations=2), _matrix()
+    model.fit(matrix)
+    model.save(tmp_path / "als")
+    again = AlternatingLeastSquares.load(tmp_path / "als")
+    assert again.alpha == model.alpha
+    for recalculate in (False, True):
+        for one, other in zip(
+            model.recommend([0, 1], matrix[:2], recalculate_user=recalculate),
+            again.recommend([0, 1], matrix[:2], recalculate_user=recalculate), strict=True,
+        ):  # fmt: skip
+            assert np.array_equal(one, other)
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.5, np.nan])

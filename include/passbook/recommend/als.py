@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import numba
@@ -21,9 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from passbook.errors import GridError, InteractionError, MemoryNeedError
+from passbook.errors import GridError, InputError, MemoryNeedError
 from passbook.recommend import als_kernels
 from passbook.recommend.als_baskets import Baskets, canonical, lay_out
+from passbook.recommend.compilation import threads
+from passbook.recommend.factors import FactorModel, allowed_products, checked_rows
 from passbook.recommend.top_products import top_products
 
 log = logging.getLogger(__name__)
@@ -38,7 +41,7 @@ _SAMPLE: Final = 10_000
 _SAMPLE_ITERATIONS: Final = 2
 
 
-class AlternatingLeastSquares:
+class AlternatingLeastSquares(FactorModel):
     """Alternating least squares with implicit's interface and an exact small-catalogue solver.
 
     Minimises Σ c_ui (p_ui − x_u·y_i)² + λ (Σ‖x_u‖² + Σ‖y_i‖²) (Hu, Koren and Volinsky 2008), with
@@ -50,8 +53,16 @@ class AlternatingLeastSquares:
     factors : int
     regularization : float
     alpha : float
+    dtype, use_native, use_cg
+        Taken so that calls written for implicit run, and without effect: the solver is exact,
+        compiled, and has its own types.
     iterations : int
-    random_state : int
+    calculate_training_loss : bool
+        Log the objective after each iteration, and tell it to `fit`'s callback.
+    num_threads : int
+        Most threads to use; 0 for all. Results do not depend on it.
+    random_state : int or numpy.random.Generator, optional
+        The same number gives the same factors; None is another start each time.
     memory_limit_gb : float, optional
         A fit that would need more is refused.
 
@@ -66,8 +77,13 @@ class AlternatingLeastSquares:
         factors: int = 100,
         regularization: float = 0.01,
         alpha: float = 1.0,
+        dtype: npt.DTypeLike = np.float32,
+        use_native: bool = True,
+        use_cg: bool = True,
         iterations: int = 15,
-        random_state: int = 0,
+        calculate_training_loss: bool = False,
+        num_threads: int = 0,
+        random_state: int | np.random.Generator | None = 0,
         memory_limit_gb: float | None = None,
     ) -> None:
         if factors < 1 or iterations < 1 or not regularization > 0 or not alpha > 0:
@@ -79,6 +95,8 @@ class AlternatingLeastSquares:
         self.regularization = regularization
         self.alpha = alpha
         self.iterations = iterations
+        self.calculate_training_loss = calculate_training_loss
+        self.num_threads = num_threads
         self.random_state = random_state
         self.memory_limit_gb = memory_limit_gb
         self.item_factors: Doubles = np.empty((0, factors))
@@ -103,7 +121,7 @@ class AlternatingLeastSquares:
         show_progress : bool
             Log every iteration.
         callback : callable, optional
-            Called with iteration, seconds and None after each iteration.
+            Called with iteration, seconds and, if it is calculated, loss after each iteration.
 
         Raises
         ------
@@ -112,6 +130,15 @@ class AlternatingLeastSquares:
         MemoryNeedError
             E403 when the fit would not fit the memory limit.
         """
+        with self._on_its_threads():
+            self._fit(user_items, show_progress, callback)
+
+    def _fit(
+        self,
+        user_items: csr_matrix,
+        show_progress: bool,
+        callback: Callable[[int, float, float | None], Any] | None,
+    ) -> None:
         self._check_memory(user_items)
         rng = np.random.default_rng(self.random_state)
         start = rng.random((user_items.shape[1], self.factors)) * 0.01
@@ -119,6 +146,7 @@ class AlternatingLeastSquares:
         used = self._baskets.used
         self._factors = start[used] + self._first_factors(csr_matrix(user_items), rng)
         self._user_factors = None
+        self.item_factors = np.zeros_like(start)
         for iteration in range(self.iterations):
             started = time.perf_counter()
             self._solve_customers()
@@ -126,11 +154,14 @@ class AlternatingLeastSquares:
             if iteration + 1 == self.iterations:
                 self._solve_customers()  # the customers' part is cheap: let it fit the last items
             seconds = time.perf_counter() - started
-            if show_progress:
-                log.info("iteration %d of %d: %.2f s", iteration + 1, self.iterations, seconds)
+            loss = self.objective() if self.calculate_training_loss else None
+            if show_progress or loss is not None:
+                said = "" if loss is None else f", loss {loss:.6f}"
+                log.info(
+                    "iteration %d of %d: %.2f s%s", iteration + 1, self.iterations, seconds, said
+                )
             if callback:
-                callback(iteration, seconds, None)
-        self.item_factors = np.zeros_like(start)
+                callback(iteration, seconds, loss)
         self.item_factors[used] = self._factors
 
     @property
@@ -146,6 +177,10 @@ class AlternatingLeastSquares:
             self._user_factors = out
         return self._user_factors
 
+    @user_factors.setter
+    def user_factors(self, factors: npt.NDArray[np.float32]) -> None:
+        self._user_factors = factors
+
     def affinity(self) -> npt.NDArray[np.float32]:
         """Return K = Y (YᵀY + λI)⁻¹ Yᵀ: a customer's scores are Σ over owned s of z_s K[s]."""
         return np.asarray(self.item_factors @ self._basis_of(self.item_factors), dtype=np.float32)
@@ -154,7 +189,8 @@ class AlternatingLeastSquares:
         self, userid: int | npt.ArrayLike, user_items: csr_matrix
     ) -> npt.NDArray[np.float32]:
         """Return the exact factors of customers with these rows (``userid`` gives the shape)."""
-        rows = canonical(user_items, self.alpha)
+        users = np.size(userid)
+        rows = canonical(checked_rows(user_items, users, len(self.item_factors)), self.alpha)
         basis = self._basis_of(self.item_factors)
         z = np.empty(len(rows.data))
         _solve(rows.indptr.astype(np.int64), rows.indices, rows.data, self.item_factors @ basis, z)
@@ -177,20 +213,26 @@ class AlternatingLeastSquares:
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the best `N` products of one customer or of several, and their scores.
 
-        The arguments are implicit's: `user_items` holds a row for each of `userid`.
+        The arguments are implicit's: `user_items` holds a row for each of `userid`. Where nothing
+        is left to name, the product is -1.
+
+        Raises
+        ------
+        InputError
+            E803 when rows or columns do not match, or `items` has what is no product's number.
         """
-        if recalculate_user:
-            factors = np.atleast_2d(self.recalculate_user(userid, user_items))
-        else:
-            factors = self.user_factors[np.atleast_1d(np.asarray(userid))]
-        allowed = np.ones(self.item_factors.shape[0], dtype=bool)
-        if items is not None:
-            allowed[:] = False
-            allowed[np.asarray(items)] = True
-        if filter_items is not None:
-            allowed[np.asarray(filter_items)] = False
-        owned = user_items if filter_already_liked_items else None
-        ids, scores = top_products(factors, self.item_factors, N, allowed=allowed, owned=owned)
+        users, products = np.size(userid), len(self.item_factors)
+        owned = checked_rows(user_items, users, products) if filter_already_liked_items else None
+        with self._on_its_threads():
+            if recalculate_user:
+                factors = np.atleast_2d(self.recalculate_user(userid, user_items))
+            else:
+                factors = self.user_factors[np.atleast_1d(np.asarray(userid))]
+            allowed = allowed_products(products, items, filter_items)
+            most = N if items is None else min(N, np.size(items))
+            ids, scores = top_products(
+                factors, self.item_factors, most, allowed=allowed, owned=owned
+            )
         return (ids[0], scores[0]) if np.isscalar(userid) else (ids, scores)
 
     def objective(self) -> float:
@@ -220,8 +262,8 @@ class AlternatingLeastSquares:
             return self._spectral_start()
         times = len(customers) / _SAMPLE
         model = AlternatingLeastSquares(
-            self.factors, self.regularization / times**0.5, self.alpha, _SAMPLE_ITERATIONS,
-            self.random_state,
+            self.factors, self.regularization / times**0.5, self.alpha,
+            iterations=_SAMPLE_ITERATIONS, random_state=self.random_state,
         )  # fmt: skip
         model.fit(user_items[np.sort(rng.choice(customers, _SAMPLE, replace=False))])
         return np.asarray(model.item_factors[self._fitted().used] * times**0.25)
@@ -249,8 +291,11 @@ class AlternatingLeastSquares:
 
     def _fitted(self) -> Baskets:
         if self._baskets is None:
-            raise InteractionError("The model has not been fitted.")
+            raise InputError("The model has not been fitted.")
         return self._baskets
+
+    def _on_its_threads(self) -> AbstractContextManager[None]:
+        return threads(self.num_threads) if self.num_threads > 0 else nullcontext()
 
     def _basis_of(self, y: Doubles) -> Doubles:
         gram = y.T @ y + self.regularization * np.eye(self.factors)
