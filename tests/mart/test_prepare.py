@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a 
 import passbook
 from passbook import ledger, mart
 from passbook.contracts import MART_TABLES, OPS_TABLES, Table
-from passbook.errors import MartUnreachableError, MigrationError
+from passbook.errors import MartUnreachableError, MigrationError, SettingsError
 from passbook.mart.connection import HEAD
 
 from .weeks import BASE_DATE, offer_week, rows, segments
@@ -197,6 +197,22 @@ def test_a_wrong_password_is_not_repeated(addresses: mart.Addresses) -> None:
         mart.connect(addresses.loader.replace("load%2Fer", "hunter2"))
     assert "hunter2" not in str(caught.value)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bank:hid%zzden@127.0.0.1:1/mart",
+        "postgresql://bank:pass@hidden@127.0.0.1:1/mart",
+        "mysql://bank:hidden@127.0.0.1:1/mart",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
+    """libpq would quote the part that it stumbles over: of a password, more often than not."""
+    with pytest.raises(SettingsError, match="cannot be read") as error:
+        mart.connect(url)
+    assert "hid" not in str(error.value)
+    assert error.value.__context__ is None
 
 
 def test_a_server_that_is_away_is_named() -> None:

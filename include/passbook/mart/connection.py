@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import parse_dsn
 
 from passbook.errors import (
     AuditError,
@@ -18,6 +19,7 @@ from passbook.errors import (
     ModelError,
     PassbookError,
     PublishingError,
+    SettingsError,
     StaleWriterError,
 )
 
@@ -51,7 +53,10 @@ def connect(url: str, *, check_migration: bool = True) -> Connection:
         E701.
     MigrationError
         E704.
+    SettingsError
+        E801 when the address cannot be read.
     """
+    _check_address(url)
     try:
         connection = psycopg2.connect(
             url,
@@ -69,6 +74,19 @@ def connect(url: str, *, check_migration: bool = True) -> Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_address(url: str) -> None:
+    """Refuse an address that libpq would take apart wrongly, and quote of it: it has a password."""
+    try:
+        host = parse_dsn(url).get("host", "")
+    except psycopg2.ProgrammingError:
+        host = "@"
+    if "@" in host:
+        raise SettingsError(
+            "An address of Postgres cannot be read. It is postgresql://user:password@host:port/"
+            "database; in user and password write %40 for @, %25 for %, %2F for /."
+        )
 
 
 @contextmanager
