@@ -120,6 +120,29 @@ def test_nobody_is_told_by_default_and_a_dead_webhook_only_logs(
     assert "secret-path" not in caplog.text
 
 
+def test_a_webhook_that_speaks_no_http_or_has_no_port_only_logs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither is an OSError; the work that the alert speaks of goes on."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"what?\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+    monkeypatch.setenv("PASSBOOK_ALERT_WEBHOOK", address)
+    monkeypatch.setenv("PASSBOOK_ALERT_MAIL", "smtp://mail.bank:twentyfive/?from=a@bank&to=b@bank")
+    alerts.alert("subject", "text")
+    thread.join(timeout=20)
+    listener.close()
+    assert [record.args for record in caplog.records] == [("BadStatusLine",), ("ValueError",)]
+
+
 def test_a_mail_reaches_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     lines: list[str] = []

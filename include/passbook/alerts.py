@@ -10,6 +10,7 @@ import logging
 import smtplib
 import urllib.request
 from email.message import EmailMessage
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -36,7 +37,7 @@ def alert(subject: str, text: str) -> None:
             continue
         try:
             send(address.get_secret_value(), f"Passbook: {subject}", text)
-        except (OSError, smtplib.SMTPException, PassbookError) as error:
+        except (OSError, HTTPException, smtplib.SMTPException, ValueError, PassbookError) as error:
             log.error("An alert could not be sent: %s", type(error).__name__)
 
 
