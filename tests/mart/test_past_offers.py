@@ -30,13 +30,15 @@ def control(day: object) -> pa.RecordBatch:
 
 
 def test_offers_and_control_offers_come_back_as_arrow(loader: Connection) -> None:
-    week = offer_week(["1", "2"], [["B", "A"], ["A"]], EARLIER)
+    odd = '2"\n가,'
+    week = offer_week(["1", odd], [["B", "A"], ["A"]], EARLIER)
     publish(loader, {**week, "control_offer": [control(EARLIER)]})
     listed, kept = past_offers(loader, EARLIER)
     assert listed.to_pylist()[0] == {
         "customer_id": "1", "scenario": "up_sell.deposit", "segment": -1, "control": False,
         "product_codes": ["B", "A"], "models": ["popularity", "popularity"],
     }  # fmt: skip
+    assert listed["customer_id"].to_pylist() == ["1", odd]
     (row,) = kept.to_pylist()
     assert (row["customer_id"], row["segment"], row["control"]) == ("3", 4, True)
     assert list(past_offers(loader, EARLIER - timedelta(weeks=1))) == []

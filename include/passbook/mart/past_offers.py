@@ -87,7 +87,7 @@ def _blocks(file: object, numbers: pa.Array, models: pa.Array) -> Iterator[pa.Ta
     reader = csv.open_csv(
         file,
         csv.ReadOptions(column_names=list(_TYPES), block_size=_BLOCK_BYTES),
-        csv.ParseOptions(),
+        csv.ParseOptions(newlines_in_values=True),
         csv.ConvertOptions(column_types=_TYPES, true_values=["t"], false_values=["f"],
                            strings_can_be_null=False),
     )  # fmt: skip
