@@ -109,8 +109,9 @@ def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
         assert cli.main(["maintain", "--apply"]) == 0
         assert "Gone: 3 things" in capsys.readouterr().out
         assert left(chosen, open_hive) == ([USED, NEW], 2, [f"{NEW}"])
+    (chosen.reports / ".nfs0001").write_text("somebody else's")
     assert cli.main(["maintain", "--apply"]) == 0
-    assert left(chosen, open_hive) == ([NEW], 2, [f"{NEW}"])
+    assert left(chosen, open_hive) == ([NEW], 2, [".nfs0001", f"{NEW}"])
 
 
 def test_a_bank_that_never_ingested_has_no_partitions_to_drop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
@@ -11,10 +12,12 @@ from typing import Any, NoReturn
 
 import pytest
 
+from mart.weeks import segments
 from passbook import ledger, mart, settings
 from passbook.base_date import schedule_moment
 from passbook.errors import (
     HiveUnreachableError,
+    MartBusyError,
     MartUnreachableError,
     QualityError,
     StageBusyError,
@@ -23,6 +26,7 @@ from passbook.errors import (
 )
 from passbook.settings import Settings
 from passbook.steps.stage import Stage, begin, run_stage
+from passbook.steps.week import Week
 
 pytestmark = pytest.mark.postgres
 
@@ -80,6 +84,24 @@ def test_work_tables_are_not_rebuilt_under_a_reader(impatient: Settings) -> None
         begin(impatient, SEGMENT, DAY, "one"),
     ):
         pass
+
+
+def test_publishing_waits_for_readers_as_long_as_the_settings_say(
+    impatient: Settings, addresses: mart.Addresses
+) -> None:
+    with (
+        closing(mart.connect(addresses.analyst, check_migration=False)) as reader,
+        begin(impatient, SEGMENT, DAY, "run") as (connection, fence),
+    ):
+        stage = Stage(Week(DAY, impatient, None, None), connection, fence, impatient)  # type: ignore[arg-type]
+        stage.publish({"customer_segment": [segments([1])]}, inputs={})
+        with reader.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM mart.customer_segment")
+        release = threading.Timer(4.0, reader.rollback)
+        release.start()
+        with pytest.raises(MartBusyError):
+            stage.publish({"customer_segment": [segments([2])]}, inputs={})
+        release.join()
 
 
 def test_a_stage_that_waited_for_a_rejected_one_is_rejected_itself(

@@ -68,14 +68,15 @@ def _live(connection: Connection, arguments: argparse.Namespace) -> int:
 
 def _roll_back(connection: Connection, arguments: argparse.Namespace) -> int:
     """Verify the files first: a version that cannot be loaded is no way back."""
-    folder = settings.load().artifacts
-    artifacts.read(folder, arguments.model, arguments.to)
+    chosen = settings.load()
+    artifacts.read(chosen.artifacts, arguments.model, arguments.to)
     weeks = mart.roll_back(
         connection,
         arguments.model,
         arguments.to,
         reason=arguments.reason,
         run_id=f"rollback by {getpass.getuser()}",
+        lock_timeout_seconds=chosen.lock_timeout_seconds,
     )
     print(f"{arguments.model} {arguments.to} is in force.")
     for week in weeks:
@@ -110,4 +111,4 @@ def _print(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row)
-    Console(width=None if Console().is_terminal else 200).print(table)
+    Console(width=None if Console().is_terminal else 200, markup=False).print(table)

@@ -63,7 +63,8 @@ def maintain(chosen: Settings, newest: date, *, dry_run: bool) -> list[Gone]:
     before = newest - timedelta(weeks=chosen.keep_mart_weeks)
     connection = mart.connect(mart_url(chosen))
     try:
-        gone = [*_weeks(connection, before, dry_run=dry_run)]
+        patience = chosen.lock_timeout_seconds
+        gone = [*_weeks(connection, before, patience, dry_run=dry_run)]
         gone += _models(connection, chosen.artifacts, before, dry_run=dry_run)
         gone += _reports(chosen.reports, before, dry_run=dry_run)
         gone += _partitions(chosen, connection, newest, dry_run=dry_run)
@@ -81,8 +82,10 @@ def summary(gone: list[Gone]) -> dict[str, int]:
     return {**counts, "bytes": sum(item.bytes or 0 for item in gone)}
 
 
-def _weeks(connection: Connection, before: date, *, dry_run: bool) -> Iterator[Gone]:
-    for week in mart.retire(connection, before, dry_run=dry_run):
+def _weeks(
+    connection: Connection, before: date, patience: float, *, dry_run: bool
+) -> Iterator[Gone]:
+    for week in mart.retire(connection, before, dry_run=dry_run, lock_timeout_seconds=patience):
         what = f"{week.base_date} {week.table} ({week.kind}): {week.rows:,} rows"
         yield Gone(MART, what, week.bytes)
 
@@ -94,7 +97,8 @@ def _models(connection: Connection, folder: Path, before: date, *, dry_run: bool
 
 
 def _reports(folder: Path, before: date, *, dry_run: bool) -> Iterator[Gone]:
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    # What somebody else put there has no date for a name, and stays.
+    found = sorted(folder.glob("[0-9]*-[0-9]*-[0-9]*/")) if folder.is_dir() else []
     for place in found:
         if place.name >= before.isoformat():
             continue

@@ -107,7 +107,10 @@ class Stage:
         from passbook.steps import privacy  # noqa: PLC0415 (it imports what only a stage needs)
 
         privacy.keep_pseudonyms(self, tables)
-        return mart.publish(self.mart, self.fence, tables, inputs={**self.week.used, **inputs})
+        return mart.publish(
+            self.mart, self.fence, tables, inputs={**self.week.used, **inputs},
+            lock_timeout_seconds=self.settings.lock_timeout_seconds,
+        )  # fmt: skip
 
 
 def run_stage(
