@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rich.console import Console
+from rich.markup import escape
 
 from passbook import doctor, settings
 from passbook.embedded import airflow
@@ -21,7 +22,7 @@ def run(_arguments: argparse.Namespace) -> int:
     console = Console(soft_wrap=True, highlight=False)
     for finding in found:
         mark = "[green]fine [/green]" if finding.fine else "[red]WRONG[/red]"
-        console.print(mark, f"{finding.check}: {finding.detail}", markup=True)
+        console.print(mark, escape(f"{finding.check}: {finding.detail}"))
         if not finding.fine and finding.fix:
             console.print(f"      → {finding.fix}", markup=False)
     wrong = sum(not finding.fine for finding in found)
