@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
 from passbook.errors import InputError, TooFewCustomersError
@@ -128,6 +129,22 @@ def test_blocks_that_change_or_are_none_are_refused() -> None:
         KPrototypes(2).fit_blocks(lambda: once)
     with pytest.raises(TooFewCustomersError, match="no rows"):
         KPrototypes(2).fit_blocks(list)
+    larger = iter([codes, codes + 1])  # codes that the first look has not seen
+    with pytest.raises(InputError, match="the same each time"):
+        KPrototypes(2).fit_blocks(lambda: [(X, next(larger))])
+    with pytest.raises(InputError, match="the same columns"):
+        KPrototypes(2).fit_blocks(lambda: [(X, codes), (X[:, 1:], codes)])
+
+
+def test_rows_of_other_columns_than_the_models_are_refused() -> None:
+    X, codes, _ = mixed_rows(100, 2, seed=8)
+    fit = KPrototypes(2, random_state=0).fit(X, codes)
+    for rows in ((X[:, 1:], codes), (X, codes[:, 1:]), (np.hstack([X, X]), codes)):
+        with pytest.raises(InputError, match="numbers and categories a row, needed"):
+            fit.predict(*rows)
+    with pytest.raises(NotFittedError):
+        KPrototypes(2).predict(X, codes)
+    assert (KPrototypes(2, random_state=0).fit_predict(X, codes) == fit.labels_).all()
 
 
 def test_a_tight_start_is_near_the_end() -> None:

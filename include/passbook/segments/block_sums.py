@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from passbook.errors import InputError, TooFewCustomersError
 from passbook.segments.checked_rows import CheckedRows, Moments
 from passbook.segments.initial_prototypes import Prototypes
 from passbook.segments.lloyd import Farthest, Rows, State, means_and_modes, reseed
+
+_OTHERS: Final = "The blocks must be the same each time they are read."
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,14 @@ def survey(blocks: Iterable[CheckedRows], size: int, rng: np.random.Generator) -
     ------
     TooFewCustomersError
         E302: no blocks.
+    InputError
+        E803: blocks of different columns.
     """
     moments, counts, keys = None, None, np.empty(0)
     sample: tuple[Any, ...] = ()
     for block in blocks:
+        if sample:
+            _check_columns(block, sample[0].shape[1], sample[1].shape[1])
         moments = block.moments if moments is None else moments + block.moments
         found = block.code_counts()
         counts = found if counts is None else np.maximum(counts, found)
@@ -94,13 +100,28 @@ def survey(blocks: Iterable[CheckedRows], size: int, rng: np.random.Generator) -
     return Survey(moments, counts, (sample[0], sample[1]))
 
 
+def _check_columns(block: CheckedRows, numbers: int, categories: int) -> None:
+    if (block.X.shape[1], block.codes.shape[1]) != (numbers, categories):
+        raise InputError("Blocks must all have the same columns.")
+
+
 def sum_block(
     block: CheckedRows,
     prototypes: Prototypes,
     gamma: npt.NDArray[np.float32],
     code_counts: npt.NDArray[np.int64],
 ) -> BlockSums:
-    """Return what a block adds to the next prototypes."""
+    """Return what a block adds to the next prototypes.
+
+    Raises
+    ------
+    InputError
+        E803: the block has other columns or larger codes than `code_counts` tells.
+    """
+    # Compiled loops would read and count beside the arrays.
+    _check_columns(block, prototypes[0].shape[1], len(code_counts))
+    if (block.code_counts() > code_counts).any():
+        raise InputError(_OTHERS)
     rows = Rows.of(block.X, block.codes, code_counts)
     state = State(rows, len(prototypes[0]))
     state.assign(prototypes, gamma)
@@ -136,7 +157,7 @@ def iterate_blocks(
         total = next(sums, None)
         total = total and reduce(add, sums, total)
         if total is None or total.members.sum() != known.moments.rows:
-            raise InputError("The blocks must be the same each time they are read.")
+            raise InputError(_OTHERS)
         moved = means_and_modes(total.members, total.sums, total.counts, first_code, prototypes)
         if not total.members.all():
             moved = reseed(moved, total.members, total.farthest)

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from passbook.errors import InputError, TooFewCustomersError
 from passbook.segments import k_prototypes_kernels as kernels
@@ -147,6 +148,12 @@ class KPrototypes(BaseEstimator):  # type: ignore[misc]
         self._keep(best.prototypes, best.cost, best.iterations)
         return self
 
+    def fit_predict(
+        self, X_numeric: npt.ArrayLike, X_categorical: npt.ArrayLike
+    ) -> npt.NDArray[Any]:
+        """Cluster the rows and return their labels, (n,) int32; see `fit`."""
+        return self.fit(X_numeric, X_categorical).labels_
+
     def predict(self, X_numeric: npt.ArrayLike, X_categorical: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the nearest prototype of each row, (n,) int32.
 
@@ -157,9 +164,20 @@ class KPrototypes(BaseEstimator):  # type: ignore[misc]
     def two_nearest(
         self, X_numeric: npt.ArrayLike, X_categorical: npt.ArrayLike
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Return the nearest and second nearest prototype of each row and the distances, (n, 2)."""
+        """Return the nearest and second nearest prototype of each row and the distances, (n, 2).
+
+        Raises
+        ------
+        InputError
+            E803: as in `fit`, or other columns than the model was fitted on.
+        """
+        check_is_fitted(self)
         given = check_rows(X_numeric, X_categorical)
         prototypes = self.numeric_centroids_, self.categorical_modes_
+        found = given.X.shape[1], given.codes.shape[1]
+        wanted = tuple(table.shape[1] for table in prototypes)
+        if found != wanted:  # compiled loops would read beside the rows
+            raise InputError(f"There are {found} numbers and categories a row, needed {wanted}.")
         return two_nearest(given.X, given.codes, prototypes, self.gamma_)
 
     def _check_parameters(self, rows: int) -> None:
