@@ -119,13 +119,17 @@ def test_saved_model_gives_the_same_scores_and_bytes(fitted: CreditModel, tmp_pa
     assert (tmp_path / "one.credit").read_bytes() == (tmp_path / "two.credit").read_bytes()
 
 
-@pytest.mark.parametrize("harm", ["cut", "altered", "gone"])
+@pytest.mark.parametrize("harm", ["cut", "altered", "garbled", "gone"])
 def test_harmed_file_is_refused(fitted: CreditModel, tmp_path: Path, harm: str) -> None:
     path = tmp_path / "model.credit"
     fitted.save(path)
     content = path.read_bytes()
     if harm == "cut":
         path.write_bytes(content[: len(content) // 2])
+    elif harm == "garbled":
+        # The first member's data follow its header, and there is no such kind of deflated block.
+        start = 30 + content[26] + content[28]
+        path.write_bytes(content[:start] + b"\x07" + content[start + 1 :])
     elif harm == "altered":
         _replace_member(path)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,11 @@ from typing import Final
 from passbook.errors import ArtifactError
 
 _MANIFEST: Final = "manifest.json"
+_UNREADABLE: Final = (
+    OSError, EOFError, zipfile.BadZipFile, zlib.error,
+    # A changed bit may ask for another compression, or for a password.
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 
 
 def write(path: Path, files: Mapping[str, bytes]) -> None:
@@ -36,7 +42,7 @@ def read(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             files = {name: archive.read(name) for name in archive.namelist()}
-    except (OSError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise ArtifactError(f"{path.name} cannot be read: {type(error).__name__}.") from None
     manifest = json.loads(files.pop(_MANIFEST, b"{}"))
     found = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
