@@ -97,6 +97,8 @@ def test_any_kind_of_key_date_and_trait_is_read() -> None:
     plain = leaderboard(train, test, customers=people)
     moments = leaderboard(as_moments(train), as_moments(test), customers=people)
     assert plain.drop(columns="seconds").equals(moments.drop(columns="seconds"))
+    frames = leaderboard(*(t.to_pandas() for t in (train, test, people)), k=np.array([1, 3, 5]))
+    assert plain.drop(columns="seconds").equals(frames.drop(columns="seconds"))
 
 
 def test_dates_without_any_value_count_as_absent_and_some_without_are_refused() -> None:

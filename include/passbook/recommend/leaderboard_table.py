@@ -30,10 +30,10 @@ CATEGORIES = 100
 
 
 def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
-    train: pa.Table,
-    test: pa.Table,
-    customers: pa.Table | None = None,
-    products: pa.Table | None = None,
+    train: pa.Table | pd.DataFrame,
+    test: pa.Table | pd.DataFrame,
+    customers: pa.Table | pd.DataFrame | None = None,
+    products: pa.Table | pd.DataFrame | None = None,
     k: Sequence[int] = (1, 3, 5),
     random_state: int = 0,
 ) -> pd.DataFrame:
@@ -44,14 +44,14 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
 
     Parameters
     ----------
-    train, test : pyarrow.Table
+    train, test : pyarrow.Table or pandas.DataFrame
         ``customer_id``, ``product_code`` and, if known, ``acquired_on``; a column ``acquired_on``
         without any value counts as absent.
-    customers : pyarrow.Table, optional
+    customers : pyarrow.Table or pandas.DataFrame, optional
         ``customer_id`` with traits; a column ``segment`` is the customer's segment. Numbers and
         days with more than `CATEGORIES` values are cut into tenths, of other columns the most
         frequent `CATEGORIES` values count.
-    products : pyarrow.Table, optional
+    products : pyarrow.Table or pandas.DataFrame, optional
         ``product_code`` with ``sale_start`` and ``sale_end``, where known.
     k : sequence of int
         Cut-offs of the metrics.
@@ -75,9 +75,9 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     NoAcquisitionsError
         E401 when no known customer newly bought anything.
     """
+    cuts = _cut_offs(k)
+    train, test, customers, products = map(_as_arrow, (train, test, customers, products))
     train, test, dated = _checked(train, test)
-    if not k or any(isinstance(cut, bool) or not isinstance(cut, int) or cut < 1 for cut in k):
-        raise InputError(f"k={tuple(k)}: cut-offs are whole numbers from 1.")
     interactions = _interactions(train, test, dated)
     acquired = _acquisitions(test, interactions)
     segment, profile = _people(customers, interactions.customers)
@@ -94,9 +94,23 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
         interactions.take(rows), segment[rows], profile[rows], every, start, end,
         MINIMUM_SEGMENT, _als_parameters(interactions), random_state, MEMORY_LIMIT_GB,
     )  # fmt: skip
-    standings = compare(RECOMMENDERS, training, holdout, sorted(set(k)))
+    standings = compare(RECOMMENDERS, training, holdout, sorted(set(cuts)))
     standings.sort(key=lambda standing: -standing.metrics["mrr"])
-    return pd.DataFrame([_row(standing, k) for standing in standings])
+    return pd.DataFrame([_row(standing, cuts) for standing in standings])
+
+
+def _cut_offs(k: Sequence[int]) -> list[int]:
+    cuts = list(k)
+    if not cuts or any(isinstance(c, bool) or not isinstance(c, int | np.integer) or c < 1
+                       for c in cuts):  # fmt: skip
+        raise InputError(f"k={tuple(cuts)}: cut-offs are whole numbers from 1.")
+    return [int(cut) for cut in cuts]
+
+
+def _as_arrow(table: pa.Table | pd.DataFrame | None) -> pa.Table | None:
+    if isinstance(table, pd.DataFrame):
+        return pa.Table.from_pandas(table, preserve_index=False)
+    return table
 
 
 def _als_parameters(interactions: Interactions) -> AlsParameters:
@@ -159,7 +173,8 @@ def _strings(table: pa.Table, name: str) -> pa.Array:
 def _place(ids: pa.Array, table: pa.Table, name: str) -> pa.Array:
     """Return the row of each id in a table that has one row an id."""
     keys = _strings(table, name)
-    if len(pc.unique(keys)) < len(keys):
+    known = keys.drop_null()
+    if len(pc.unique(known)) < len(known):
         raise InputError(f"A {name} has more than one row in a table that has one row each.")
     return pc.index_in(ids, value_set=keys)
 
