@@ -106,6 +106,12 @@ def test_dates_are_not_measured_and_empty_columns_are() -> None:
     assert list(drift.reference_histograms(table)) == ["x"]
 
 
+def test_amounts_beyond_what_a_float_counts_exactly_are_rounded() -> None:
+    """Arrow would name the amount, a customer's, in its refusal."""
+    amounts = pa.table({"balance": pa.array([2**53 + 1, 0, 0, 0], pa.int64())})
+    assert drift.reference_histograms(amounts)["balance"].rows == 4
+
+
 def test_histograms_survive_json_and_other_content_is_refused() -> None:
     table = pa.table({"x": np.arange(100.0), "상품": ["적금", "보험"] * 50})
     reference = drift.reference_histograms(table)

@@ -348,7 +348,8 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _values(column: pa.Array | pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a numeric column as float64, null as NaN."""
-    floats = column if pa.types.is_float64(column.type) else column.cast(pa.float64())
+    # Unsafe: an amount above 2**53 won may be rounded.
+    floats = column.cast(pa.float64(), safe=False)
     if isinstance(floats, pa.ChunkedArray):
         floats = floats.combine_chunks()
     values: NDArray[np.float64] = floats.to_numpy(zero_copy_only=False)
