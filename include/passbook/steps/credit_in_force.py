@@ -17,6 +17,7 @@ from passbook import artifacts, ledger, mart, settings
 from passbook.credit.explanation import Explanation, explain
 from passbook.credit.records import opened_values
 from passbook.errors import InputError, NoChampionError
+from passbook.mart.connection import transaction
 from passbook.privacy.sealing import Sealer
 from passbook.steps import stage
 from passbook.steps.privacy import RECORDS
@@ -108,14 +109,13 @@ def explain_customer(
     """
     day = base_date or _newest(connection)
     keys = {"base_date": day, "customer_id": customer_id}
-    with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+    with transaction(connection), connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(_RECORD, keys)
         record = cursor.fetchone()
         cursor.execute(_FEATURES, keys)
         features = cursor.fetchall()
         cursor.execute(_STYLE_VERSION, keys)
         style = cursor.fetchone()
-    connection.commit()
     if record is None:
         raise InputError(f"No credit score of the customer was published for {day}.")
     versions = [f"{DEFAULT_MODEL} {features[0]['version']}"]
@@ -140,10 +140,9 @@ def _opened(
 
 
 def _newest(connection: Connection) -> date:
-    with connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute("SELECT max(base_date) FROM mart.credit_score")
         row = cursor.fetchone()
-    connection.commit()
     if row is None or row[0] is None:
         raise InputError("No week of credit scores has been published; name a base date.")
     newest: date = row[0]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from passbook import ledger
 from passbook.contracts import MART_TABLES, OPS_TABLES
 from passbook.errors import ContractError, NoChampionError
+from passbook.mart.connection import transaction
 from passbook.segments import SegmentModel, train_segments
 from passbook.segments.audit import audit_clusters
 from passbook.segments.descriptions import feature_rows, segment_row, separation_rows
@@ -69,14 +70,12 @@ def read_features(week: Week, family: str) -> pa.Table:
 
 def free_ids(connection: Connection, base_date: date) -> dict[str, int]:
     """Return by family the smallest number that no segment published before has had."""
-    with connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             "SELECT family, max(segment) + 1 FROM mart.segment WHERE base_date < %s GROUP BY 1",
             (base_date,),
         )
-        found = dict(cursor.fetchall())
-    connection.commit()
-    return found
+        return dict(cursor.fetchall())
 
 
 def train(

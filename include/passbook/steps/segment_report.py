@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from passbook.mart.connection import transaction
 from passbook.segments import SegmentModel, pictures
 from passbook.segments.audit import LEADING_RANK, MOST_DEMOGRAPHIC
 from passbook.segments.feature_sets import FEATURE_SETS
@@ -48,14 +49,13 @@ def report_path(settings: Settings, base_date: date) -> Path:
 
 def read_migration(connection: Connection, base_date: date) -> pa.Table:
     """Return who moved where since the week published before; empty for the first week."""
-    with connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             "SELECT family, previous_segment, segment, customers FROM mart.segment_migration"
             " WHERE base_date = %s",
             (base_date,),
         )
         rows = [dict(zip(MIGRATION.names, row, strict=True)) for row in cursor.fetchall()]
-    connection.commit()
     return pa.Table.from_pylist(rows, schema=MIGRATION)
 
 
