@@ -42,7 +42,7 @@ def retrain_models() -> None:
     def in_order() -> None: ...
 
     wait = WaitForVerdict(
-        task_id="wait_for_work_tables", stage="ingest_work_tables", own_stage=STAGE
+        task_id="wait_for_work_tables", stage="ingest_work_tables", **chain.AFTER_LAST_WEEK
     )
 
     @task(outlets=[chain.ledger_asset("drift")])

@@ -659,5 +659,16 @@ OPS_TABLES: Final[dict[str, Table]] = {
                        nullable=True),
             ),
         ),
+        Table(
+            "decision_input",
+            "What a week's decision on models went by, a row an input",
+            ("base_date", "input"),
+            (
+                _BASE_DATE,
+                Column("input", _STRING, "Work table, a model before this week, or a table of "
+                       "the mart, with its date where it is not the base date"),
+                Column("fingerprint", _STRING, "Its fingerprint when the decision was made"),
+            ),
+        ),
     )
 }  # fmt: skip

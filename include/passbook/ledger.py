@@ -320,11 +320,16 @@ def model_history(connection: Connection, model: str | None = None) -> list[Deci
 
 
 def stale_weeks(connection: Connection) -> list[StaleWeek]:
-    """Return the published weeks that are stale, the newest first."""
+    """Return the published weeks that are stale, in the order in which to mend them.
+
+    Oldest week first, and in it the earlier stage: what is mended may make a later one stale.
+    """
     with transaction(connection) as cursor:
         cursor.execute(
             """SELECT base_date, stage, string_agg(DISTINCT reason, '; '), mend
-               FROM mart.stale_week GROUP BY 1, 2, 4 ORDER BY 1 DESC, 2"""
+               FROM mart.stale_week GROUP BY 1, 2, 4
+               ORDER BY 1, array_position(%s::text[], stage)""",
+            (list(STAGES),),
         )
         return [StaleWeek(*row) for row in cursor.fetchall()]
 

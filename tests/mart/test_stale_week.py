@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,7 +28,10 @@ OBSERVED = BASE_DATE - timedelta(weeks=26)
 def _fresh(addresses: mart.Addresses) -> None:
     """Empty the ledger, so that each test tells a story of its own."""
     with closing(mart.connect(addresses.owner)) as owner, owner, owner.cursor() as cursor:
-        cursor.execute("TRUNCATE ops.work_table, ops.promotion, ops.model_version, ops.stage_input")
+        cursor.execute(
+            "TRUNCATE ops.work_table, ops.promotion, ops.model_version, ops.stage_input,"
+            " ops.decision_input"
+        )
 
 
 def ingest(connection: Connection, fingerprint: str, of: date = BASE_DATE) -> None:
@@ -59,10 +63,11 @@ def publish(
     inputs: dict[str, str],
     day: date = BASE_DATE,
     stage: str = "segment_customers",
+    bands: Sequence[int] = (1, 2),
 ) -> None:
     fence = ledger.begin_stage(connection, stage, day, "run")
     name, rows = {
-        "segment_customers": ("customer_segment", segments([1, 2], day)),
+        "segment_customers": ("customer_segment", segments(bands, day)),
         "score_credit": ("credit_score_feature", batch("credit_score_feature", day, place=[])),
     }[stage]
     mart.publish(connection, fence, {name: [rows]}, inputs=inputs)
@@ -131,6 +136,50 @@ def test_weeks_of_other_code_or_settings_are_stale_with_the_backfill_that_mends_
     assert history == [(4,)]
 
 
+def test_a_decision_on_models_is_stale_when_what_it_went_by_is_another_now(
+    loader: Connection, analyst: Connection
+) -> None:
+    """A model of the decision's own week is what it decided, not what it went by."""
+    publish(loader, {})
+    publish(loader, {}, LATER)
+    ((published,),) = rows(
+        loader, "SELECT sha256 FROM ops.publication WHERE mart_table = 'customer_segment'"
+        " AND base_date = %s", BASE_DATE,
+    )  # fmt: skip
+    ingest(loader, "first", of=LATER)
+    fence = ledger.begin_stage(loader, "retrain_models", LATER, "run")
+    before = f"customer_segment {BASE_DATE}"
+    decided = {"customer": "first", MODEL: "none in force", before: published}
+    kept = [{"base_date": LATER, "input": n, "fingerprint": f} for n, f in decided.items()]
+    schema = OPS_TABLES["decision_input"].schema
+    ledger.append(loader, fence, "decision_input", pa.Table.from_pylist(kept, schema=schema))
+    promote(loader, "v2", weeks=1)
+    assert stale(analyst) == []
+    publish(loader, {}, bands=[3, 4])
+    promote(loader, "v1", weeks=0)
+    ingest(loader, "second", of=LATER)
+    assert stale(analyst) == [
+        ("customer", "customer has changed since"),
+        (before, f"segments of {BASE_DATE} have changed since"),
+        (MODEL, f"another version of {MODEL} was in force before"),
+    ]
+    (found,) = ledger.stale_weeks(loader)
+    assert found.mend == f"passbook backfill {LATER} {LATER} --only retrain_models --again"
+
+
+def test_weeks_are_told_in_the_order_in_which_to_mend_them(loader: Connection) -> None:
+    for week in (LATER, BASE_DATE):
+        ingest(loader, "first", of=week)
+        for stage in ("score_credit", "segment_customers"):
+            publish(loader, {"customer": "first"}, week, stage=stage)
+        ingest(loader, "second", of=week)
+    told = [(week.base_date, week.stage) for week in ledger.stale_weeks(loader)]
+    in_a_week = ["segment_customers", "score_credit"]
+    assert told == [(week, stage) for week in (BASE_DATE, LATER) for stage in in_a_week]
+    for week, stage in told:
+        publish(loader, {}, week, stage=stage)
+
+
 def test_the_stale_weeks_are_told_on_the_command_line(
     loader: Connection,
     addresses: mart.Addresses,
@@ -151,5 +200,5 @@ def test_the_stale_weeks_are_told_on_the_command_line(
     assert capsys.readouterr().out.splitlines() == [
         f"{BASE_DATE} segment_customers: customer has changed since",
         f"    passbook backfill {BASE_DATE} {BASE_DATE} --only segment_customers --again",
-        "1 stale weeks.",
+        "1 stale week.",
     ]

@@ -21,5 +21,10 @@ def run(_arguments: argparse.Namespace) -> int:
         weeks = ledger.stale_weeks(connection)
     for week in weeks:
         print(f"{week.base_date} {week.stage}: {week.reasons}\n    {week.mend}")
-    print(f"{len(weeks) or 'No'} stale weeks.")
+    print(summary(len({week.base_date for week in weeks})))
     return STALE if weeks else 0
+
+
+def summary(weeks: int) -> str:
+    """Say how many weeks are stale."""
+    return "1 stale week." if weeks == 1 else f"{weeks or 'No'} stale weeks."

@@ -23,7 +23,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -18,7 +18,7 @@ from passbook.mart.connection import transaction
 TABLES: Final = ("recommendation_list", "control_offer")
 """What was offered, and what the control group would have been."""
 NEVER: Final = "never published"
-"""Stands for the fingerprint of a week that has no offers."""
+"""Stands for the fingerprint of a week that has none."""
 _SEPARATOR: Final = "\x1f"
 _BLOCK_BYTES: Final = 1 << 28
 _QUERY: Final = """
@@ -42,14 +42,21 @@ _TYPES: Final = {
 
 def offer_fingerprints(connection: Connection, days: Sequence[date]) -> dict[str, str]:
     """Return the hashes of the offers of some base dates, by table and date."""
+    return published_fingerprints(connection, [(table, day) for day in days for table in TABLES])
+
+
+def published_fingerprints(
+    connection: Connection, weeks: Collection[tuple[str, date]]
+) -> dict[str, str]:
+    """Return the hashes of tables of the mart and base dates, also of what there is none of."""
     with transaction(connection) as cursor:
         cursor.execute(
             "SELECT mart_table, base_date, sha256 FROM ops.publication"
             " WHERE mart_table = ANY(%s) AND base_date = ANY(%s)",
-            (list(TABLES), list(days)),
+            ([table for table, _ in weeks], [day for _, day in weeks]),
         )
         found = {(table, day): sha256 for table, day, sha256 in cursor.fetchall()}
-    return {f"{t} {day}": found.get((t, day), NEVER) for day in days for t in TABLES}
+    return {f"{table} {day}": found.get((table, day), NEVER) for table, day in sorted(weeks)}
 
 
 def past_offers(connection: Connection, day: date) -> Iterator[pa.Table]:

@@ -135,6 +135,12 @@ def ledger_asset(table: str) -> Asset:
     return Asset(name=f"ops.{table}", uri=f"passbook://ops/{table}", group="ledger")
 
 
+AFTER_LAST_WEEK: Final[dict[str, Any]] = {
+    "own_stage": "retrain_models",
+    "published_by": ("segment_customers", "recommend_products", "score_credit"),
+}
+"""What `retrain_models` waits for of the week before: its models, and what they said."""
+
 WORK_TABLES: Final = Asset(name="work_tables", uri="passbook://hive/work_tables", group="hive")
 
 

@@ -20,8 +20,8 @@ from passbook.base_date import observation_dates
 from passbook.contracts import OPS_TABLES
 from passbook.segments.feature_sets import FEATURE_SETS
 from passbook.steps import score_credit, segment_customers
-from passbook.steps.output_drift import measure_output
-from passbook.steps.realised_performance import measure_performance
+from passbook.steps.output_drift import OFFERS, measure_output, outputs_read
+from passbook.steps.realised_performance import judged_offers, measure_performance
 
 if TYPE_CHECKING:
     from passbook.artifacts import Artifact
@@ -86,6 +86,13 @@ def measure(stage: Stage, model: str, champion: Artifact) -> Measured:
     output = measure_output(stage.mart, model, champion.base_date, stage.base_date, settings)
     others = ([] if output is None else [output]) + measure_performance(stage, model, champion)
     return Measured(model, [*features, *others], reference, current)
+
+
+def publications_read(stage: Stage, model: str, champion: Artifact) -> set[tuple[str, date]]:
+    """Return the tables of the mart, and their base dates, that `measure` looks at."""
+    outputs = outputs_read(model, champion.base_date, stage.base_date, stage.settings)
+    judged_by = judged_offers(stage, model, champion)
+    return outputs | ({(OFFERS, judged_by)} if judged_by else set())
 
 
 def reference_of(week: Week, model: str) -> dict[str, Histogram]:

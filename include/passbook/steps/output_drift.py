@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 OUTPUT: Final = "output"
 """What a model's output is called beside its features."""
 
+OFFERS: Final = "recommendation_list"
+_TABLES: Final = {
+    "segments": "customer_segment",
+    "recommend": OFFERS,
+    "credit": "credit_score",
+}
+"""Where a domain's models are published."""
+
 _SEGMENT = """
     SELECT {family}_segment::text, count(*) FROM mart.customer_segment
     WHERE base_date = %(day)s AND {family}_segment IS NOT NULL GROUP BY 1"""
@@ -32,6 +40,17 @@ _OUTPUTS: Final = {
 _FIRST_OFFER: Final = """
     SELECT product_codes[1], count(*) FROM mart.recommendation_list
     WHERE base_date = %(day)s AND scenario = %(scenario)s GROUP BY 1"""
+
+
+def outputs_read(
+    model: str, since: date, base_date: date, settings: Settings
+) -> set[tuple[str, date]]:
+    """Return the tables of the mart, and their base dates, that `measure_output` compares."""
+    before = base_date - timedelta(weeks=1)
+    domain = model.split(".", maxsplit=1)[0]
+    if before <= since or (domain == "recommend" and settings.offer_cool_off_weeks):
+        return set()  # what rests this week is meant to differ from what was offered last week
+    return {(_TABLES[domain], day) for day in (since, before)}
 
 
 def measure_output(
@@ -54,9 +73,9 @@ def measure_output(
     FeatureDrift or None
         None when there are no two published weeks to compare, and for offers that rest.
     """
+    if not outputs_read(model, since, base_date, settings):
+        return None
     before = base_date - timedelta(weeks=1)
-    if before <= since or (model.startswith("recommend.") and settings.offer_cool_off_weeks):
-        return None  # what rests this week is meant to differ from what was offered last week
     old, new = (count_outputs(connection, model, day) for day in (since, before))
     if not old or not new:
         return None

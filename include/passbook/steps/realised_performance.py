@@ -36,14 +36,21 @@ def measure_performance(stage: Stage, model: str, champion: Artifact) -> list[Fe
     return []
 
 
+def judged_offers(stage: Stage, model: str, champion: Artifact) -> date | None:
+    """Return the base date of the offers that a recommender is judged by; None: of none."""
+    offered_on = stage.base_date - timedelta(weeks=OFFER_WEEKS)
+    rests = stage.settings.offer_cool_off_weeks > 0  # then the best offers are not made each week
+    known = model.startswith("recommend.") and HIT_RATE in champion.manifest["metrics"]
+    return offered_on if known and offered_on >= champion.base_date and not rests else None
+
+
 def _offers_taken(stage: Stage, model: str, champion: Artifact) -> list[FeatureDrift]:
     """Return the share of buyers who were offered what they bought, when the champion offered."""
     scenario = model.removeprefix("recommend.")
-    offered_on = stage.base_date - timedelta(weeks=OFFER_WEEKS)
-    reference = champion.manifest["metrics"].get(HIT_RATE)
-    rests = stage.settings.offer_cool_off_weeks > 0  # then the best offers are not made each week
-    if reference is None or offered_on < champion.base_date or rests:
+    offered_on = judged_offers(stage, model, champion)
+    if offered_on is None:
         return []
+    reference = champion.manifest["metrics"][HIT_RATE]
     holdings = stage.week.holdings(scenario, ["customer_id", "product_code", "opened_on"])
     buyers, hits = count_offer_hits(
         stage.mart,

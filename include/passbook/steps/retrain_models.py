@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -18,10 +19,11 @@ import pyarrow.compute as pc
 
 from passbook import artifacts, ledger
 from passbook.base_date import observation_dates
-from passbook.contracts import FAMILIES
+from passbook.contracts import FAMILIES, OPS_TABLES
 from passbook.credit import style_classifiers
 from passbook.credit.scoring import CreditModels
 from passbook.errors import ArtifactError, NoAcquisitionsError
+from passbook.mart.past_offers import published_fingerprints
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.scenarios import offered_scenarios
@@ -37,6 +39,7 @@ from passbook.steps import (
 )
 from passbook.steps.judging import Judged, champion_row, decide_awaiting, judge_all, store
 from passbook.steps.model_files import read_model
+from passbook.steps.stage import NONE_IN_FORCE
 from passbook.steps.trial_book import trial_book
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ def measure_drift(stage: Stage, *, force: bool = False) -> dict[str, Any]:
     due: dict[str, str] = {}
     paused: dict[str, str] = {}
     measured: list[model_drift.Measured] = []
+    _keep_inputs(stage)
     hopeless = _untrainable_before(stage)
     for domain, models in offered_models(stage.week).items():
         reasons = ["forced by the form"] if force and models else []
@@ -258,6 +262,30 @@ def known_segments(stage: Stage, new: Mapping[str, str] | None = None) -> KnownS
         return KnownSegments(now, now.slice(0, 0))
     earlier = replace(week, base_date=observed, used={})
     return KnownSegments(now, segment_customers.assign(earlier, models, all_filled=False))
+
+
+def _keep_inputs(stage: Stage) -> None:
+    """Keep what the week's decision goes by, so that it is known when one is another later."""
+    week = stage.week
+    inputs = {
+        table if at == week.base_date else f"{table} {at}": fingerprint
+        for (table, at), fingerprint in week.fingerprints.items()
+    }
+    published: set[tuple[str, date]] = set()
+    for model in chain.from_iterable(offered_models(week).values()):
+        champion = _champion_before(stage, model)
+        inputs[model] = champion.manifest_sha256 if champion else NONE_IN_FORCE
+        if champion:
+            published |= model_drift.publications_read(stage, model, champion)
+    inputs |= published_fingerprints(stage.mart, published)
+    rows = [
+        {"base_date": week.base_date, "input": name, "fingerprint": fingerprint}
+        for name, fingerprint in sorted(inputs.items())
+    ]
+    schema = OPS_TABLES["decision_input"].schema
+    ledger.append(
+        stage.mart, stage.fence, "decision_input", pa.Table.from_pylist(rows, schema=schema)
+    )
 
 
 def _refused_lately(stage: Stage, model: str) -> date | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +33,25 @@ class WaitForVerdict(BaseOperator):
     own_stage : str, optional
         A stage of which no run may be under way for the base date before: this one depends on
         what it leaves behind.
+    published_by : sequence of str
+        Stages that publish what `own_stage` reads of the week before: they are let finish when
+        they are at work on that week and `own_stage` has passed for it.
     """
 
     ui_color = "#e8eef7"
 
-    def __init__(self, *, stage: str, own_stage: str | None = None, **arguments: Any) -> None:
+    def __init__(
+        self,
+        *,
+        stage: str,
+        own_stage: str | None = None,
+        published_by: Sequence[str] = (),
+        **arguments: Any,
+    ) -> None:
         super().__init__(**arguments)
         self.stage = stage
         self.own_stage = own_stage
+        self.published_by = tuple(published_by)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once, and wait in the triggerer when the verdict is open."""
@@ -49,9 +60,11 @@ class WaitForVerdict(BaseOperator):
         found = None
         if not unfinished_runs(self.stage, base_date):
             found = look(mart_url(settings), self.stage, self.own_stage, base_date)
-        if found is None:
+        if found is None or still_publishing(found, self.published_by, base_date):
             self.defer(
-                trigger=VerdictTrigger(self.stage, self.own_stage, base_date.isoformat()),
+                trigger=VerdictTrigger(
+                    self.stage, self.own_stage, base_date.isoformat(), self.published_by
+                ),
                 method_name="execute_complete",
                 timeout=timedelta(hours=settings.verdict_wait_hours),
             )
@@ -77,17 +90,25 @@ class WaitForVerdict(BaseOperator):
 class VerdictTrigger(BaseTrigger):
     """Looks into the ledger every few seconds."""
 
-    def __init__(self, stage: str, own_stage: str | None, base_date: str) -> None:
+    def __init__(
+        self, stage: str, own_stage: str | None, base_date: str, published_by: Sequence[str] = ()
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.stage = stage
         self.own_stage = own_stage
+        self.published_by = tuple(published_by)
         self.base_date = base_date
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to build this again; no address, no password."""
         return (
             "passbook.steps.verdict_wait.VerdictTrigger",
-            {"stage": self.stage, "own_stage": self.own_stage, "base_date": self.base_date},
+            {
+                "stage": self.stage,
+                "own_stage": self.own_stage,
+                "base_date": self.base_date,
+                "published_by": list(self.published_by),
+            },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -106,6 +127,9 @@ class VerdictTrigger(BaseTrigger):
                     found = await asyncio.to_thread(
                         look, url, self.stage, self.own_stage, base_date
                     )
+                    waits = sync_to_async(still_publishing)
+                    if found and await waits(found, self.published_by, base_date):
+                        found = None
             except MartUnreachableError as error:
                 found = {"verdict": "unreachable", "reason": error.detail}
             if found is not None:
@@ -120,12 +144,28 @@ def unfinished_runs(stage: str, base_date: date) -> int:
     While there are any, its verdict is an older run's: a backfill that repeats all five DAGs
     starts them at the same moment.
     """
+    return _runs(stage, base_date, DagRunState.QUEUED, DagRunState.RUNNING)
+
+
+def still_publishing(
+    found: Mapping[str, Any], published_by: Sequence[str], base_date: date
+) -> bool:
+    """Whether stages are at work on the week before, so that more of it may be published.
+
+    Queued runs do not count: newest week first, they come after this one. Nor does a week before
+    that has no models: its stages wait for them, maybe in vain.
+    """
+    week_before = base_date - timedelta(weeks=1)
+    return found.get("week_before") == "pass" and any(
+        _runs(stage, week_before, DagRunState.RUNNING) for stage in published_by
+    )
+
+
+def _runs(stage: str, base_date: date, *states: DagRunState) -> int:
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415
 
     return RuntimeTaskInstance.get_dr_count(
-        dag_id=stage,
-        logical_dates=[schedule_moment(base_date)],
-        states=[DagRunState.QUEUED, DagRunState.RUNNING],
+        dag_id=stage, logical_dates=[schedule_moment(base_date)], states=list(states)
     )
 
 
@@ -136,6 +176,7 @@ def look(url: str, stage: str, own_stage: str | None, base_date: date) -> dict[s
     connection = mart.connect(url)
     try:
         verdict = ledger.latest_verdict(connection, stage, base_date)
+        before = None
         if own_stage:
             before = ledger.latest_verdict(connection, own_stage, base_date - timedelta(weeks=1))
             if before is not None and before.verdict == "running":
@@ -149,4 +190,5 @@ def look(url: str, stage: str, own_stage: str | None, base_date: date) -> dict[s
         "base_date": base_date.isoformat(),
         "stage": stage,
         "reason": verdict.reason,
+        "week_before": before.verdict if before else None,
     }
