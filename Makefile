@@ -13,7 +13,7 @@ BIN := .venv/bin
 CODE := include dags plugins tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test test-faults test-hive test-ui check fix lock
+.PHONY: help demo stop status test test-faults test-hive test-order test-ui check fix lock
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test: .venv/installed-dev ## Run all tests, on real servers
 
 test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md
 	PASSBOOK_RELIABILITY_REPORT=docs/reliability.md $(BIN)/pytest $(SIDE_BY_SIDE) -m faults
+
+test-order: .venv/installed-dev ## Run weeks of all five DAGs in several orders and compare every table's hash
+	$(BIN)/pytest -m order
 
 test-ui: .venv/installed-dev ## Do an operator's work in a headless Chromium; SCREENSHOTS=folder keeps pictures
 	PASSBOOK_SCREENSHOTS=$(SCREENSHOTS) $(BIN)/pytest -m browser

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from passbook import hive, sources
-from passbook.base_date import last_sunday_before, now
+from passbook import cli, hive, sources
+from passbook import settings as settings_module
+from passbook.base_date import last_sunday_before, now, schedule_moment
 from passbook.demo import load
 from passbook.demo.bank.simulation import simulate
 from passbook.embedded import airflow, process, stack
@@ -38,6 +40,8 @@ class TinyBank:
     stack: stack.Stack
     base_date: date
     adapters: Path
+    files: Path
+    """Folder of the bank's own tables."""
 
     def revive(self) -> None:
         """Start those of its servers that do not run."""
@@ -53,6 +57,20 @@ class TinyBank:
     def api(self, user: str = "admin") -> AirflowApi:
         """Return a session of one of its users with Airflow's REST API."""
         return AirflowApi(self.airflow.url, user, self.airflow.passwords[user])
+
+    def command(self, *words: object, status: int | None = 0) -> str:
+        """Run a command of ``passbook`` on the stack and return what it told.
+
+        It has to end with `status`; None: with any.
+        """
+        told = io.StringIO()
+        with pytest.MonkeyPatch.context() as environment, redirect_stdout(told):
+            environment.setenv("PASSBOOK_HOME", str(self.stack.home))
+            settings_module.load.cache_clear()
+            found = cli.main([str(word) for word in words])
+        settings_module.load.cache_clear()
+        assert status is None or found == status, told.getvalue()
+        return told.getvalue()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return what a query of the mart's owner finds."""
@@ -93,9 +111,17 @@ def tiny_bank(
         try:
             with hive.connect(found.hive.url) as connection:
                 load.register(connection, bank, source)
-            yield TinyBank(found, base_date, adapters)
+            yield TinyBank(found, base_date, adapters, bank)
         finally:
             airflow.stop(home)
+
+
+def start_backfill(api: AirflowApi, dag: str, weeks: Sequence[date], **more: Any) -> None:
+    """Start a backfill of a range of weeks, as the dialog would."""
+    first, last = (schedule_moment(week).isoformat() for week in (weeks[0], weeks[-1]))
+    body = {"dag_id": dag, "from_date": first, "to_date": last, "max_active_runs": 1,
+            "reprocess_behavior": "completed", **more}  # fmt: skip
+    api._request("POST", "/api/v2/backfills", body)
 
 
 def _start(home: Path, source: str, adapters: Path, base_date: date) -> stack.Stack:

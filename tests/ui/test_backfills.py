@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import io
 import re
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from passbook import cli, settings
-from passbook.base_date import schedule_moment
 from passbook.embedded.airflow_api import AirflowApi, Run
 from passbook.errors import AirflowRequestError
-from tiny_bank import TinyBank
+from tiny_bank import TinyBank, start_backfill
 
 pytestmark = [
     pytest.mark.browser, pytest.mark.airflow, pytest.mark.hive, pytest.mark.postgres,
@@ -42,7 +38,7 @@ class Backfilled:
 def backfilled(bank: TinyBank) -> Backfilled:
     """Backfill two weeks; unpausing the DAG starts the newest week's run at the same time."""
     weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
-    told = command(bank, weeks[0], weeks[1], "--only", DAG)
+    told = bank.command("backfill", weeks[0], weeks[1], "--only", DAG)
     with bank.api() as api:
         assert ended(api, scheduled(api)).state == "success"
     return Backfilled(weeks, told, fingerprints(bank, weeks))
@@ -64,26 +60,6 @@ def fingerprints(bank: TinyBank, weeks: list[date]) -> list[tuple[Any, ...]]:
            WHERE base_date = ANY(%s) AND partition_date = base_date ORDER BY 1, 2""",
         weeks,
     )
-
-
-def command(bank: TinyBank, *words: object) -> str:
-    """Run ``passbook backfill`` on the bank's stack and return what it told."""
-    told = io.StringIO()
-    with pytest.MonkeyPatch.context() as environment, redirect_stdout(told):
-        environment.setenv("PASSBOOK_HOME", str(bank.stack.home))
-        settings.load.cache_clear()
-        status = cli.main(["backfill", *map(str, words)])
-    settings.load.cache_clear()
-    assert status == 0, told.getvalue()
-    return told.getvalue()
-
-
-def start(api: AirflowApi, dag: str, weeks: list[date], **more: Any) -> None:
-    """Start a backfill of a range of weeks, as the dialog would."""
-    first, last = (schedule_moment(week).isoformat() for week in (weeks[0], weeks[-1]))
-    body = {"dag_id": dag, "from_date": first, "to_date": last, "max_active_runs": 1,
-            "reprocess_behavior": "completed", **more}  # fmt: skip
-    api._request("POST", "/api/v2/backfills", body)
 
 
 def test_the_command_runs_one_stage_a_week_in_order_and_tells_its_progress(
@@ -115,9 +91,9 @@ def test_newest_week_first_and_two_at_once_end_in_the_same_content(
 ) -> None:
     with bank.api() as api:
         api.await_backfills(DAG, patience=PATIENCE)  # Airflow closes one some time after its runs
-        start(api, DAG, backfilled.weeks, max_active_runs=2, run_backwards=True)
+        start_backfill(api, DAG, backfilled.weeks, max_active_runs=2, run_backwards=True)
         with pytest.raises(AirflowRequestError, match="409"):  # one backfill of a DAG at a time
-            start(api, DAG, backfilled.weeks)
+            start_backfill(api, DAG, backfilled.weeks)
         api.await_backfills(DAG, patience=PATIENCE)
         runs = [run for run in api.runs(DAG) if run.base_date in backfilled.weeks]
         assert [run.state for run in runs] == ["success"] * 2
@@ -128,13 +104,15 @@ def test_newest_week_first_and_two_at_once_end_in_the_same_content(
 def test_models_are_never_trained_backwards(bank: TinyBank, wrong: dict[str, Any]) -> None:
     weeks = [bank.base_date - timedelta(weeks=n) for n in (2, 1)]
     with bank.api() as api, pytest.raises(AirflowRequestError, match="depends_on_past"):
-        start(api, "retrain_models", weeks, **wrong)
+        start_backfill(api, "retrain_models", weeks, **wrong)
 
 
 def test_a_base_date_in_a_backfills_form_is_refused(backfilled: Backfilled, bank: TinyBank) -> None:
     with bank.api() as api:
         api.await_backfills(DAG, patience=PATIENCE)
-        start(api, DAG, backfilled.weeks[:1], dag_run_conf={"base_date": str(bank.base_date)})
+        start_backfill(
+            api, DAG, backfilled.weeks[:1], dag_run_conf={"base_date": str(bank.base_date)}
+        )
         api.await_backfills(DAG, patience=PATIENCE)
         run = next(run for run in api.runs(DAG) if run.state == "failed")
         assert any("E802" in line for line in api.log(run, "build_and_check"))
