@@ -1,5 +1,6 @@
 """Settings come from stack.env and the environment, and wrong ones are named, not shown."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,14 @@ def test_a_home_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PASSBOOK_HOME", "x" * 300)
     with pytest.raises(StorageError, match=r"E805 .*xxx/stack.env: File name too long"):
         settings.load()
+
+
+def test_the_last_date_of_another_source_does_not_count_unless_the_environment_says_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "stack.env").write_text("PASSBOOK_SOURCE=old\nPASSBOOK_SCHEDULE_UNTIL=2020-08-30\n")
+    assert settings.schedule_until("old") == date(2020, 8, 30)
+    assert settings.schedule_until("insurer") is None
+    settings.load.cache_clear()
+    monkeypatch.setenv("PASSBOOK_SCHEDULE_UNTIL", "2022-12-04")
+    assert settings.schedule_until("insurer") == date(2022, 12, 4)

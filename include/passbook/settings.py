@@ -241,3 +241,14 @@ def load() -> Settings:
         raise SettingsError(faults) from None
     except OSError as error:
         raise StorageError(f"{error.filename}: {error.strerror}.") from error
+
+
+def schedule_until(source: str) -> date | None:
+    """Return the last base date to schedule for a source.
+
+    What ``stack.env`` says of another source, which the stack served before, counts for nothing;
+    what the environment says does.
+    """
+    loaded = load()
+    said = "PASSBOOK_SCHEDULE_UNTIL" in os.environ
+    return loaded.schedule_until if said or source == loaded.source else None

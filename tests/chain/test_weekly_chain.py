@@ -174,4 +174,4 @@ def test_a_run_for_a_day_that_is_no_sunday_fails_and_changes_nothing(week: Week)
 
 
 def test_postgres_programs_come_with_the_stack(week: Week) -> None:
-    assert Path(stack.psql_line(week.stack).split()[0]) == postgres.binaries() / "psql"
+    assert Path(stack.psql_line(week.stack.mart.analyst).split()[0]) == postgres.binaries() / "psql"

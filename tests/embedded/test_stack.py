@@ -49,7 +49,7 @@ def test_it_says_where_to_log_in_and_how_to_open_the_mart(running: stack.Stack) 
     lines = list(stack.describe(running))
     assert lines[0] == "Airflow   http://127.0.0.1:8081"
     assert any("user op, password op-secret" in line for line in lines)
-    psql, address = stack.psql_line(running).split()
+    psql, address = stack.psql_line(running.mart.analyst).split()
     assert Path(psql).is_file()
     assert address == f"'{running.mart.analyst}'"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -16,12 +17,14 @@ from passbook.contracts import WORK_TABLES
 from passbook.demo.csv_tables import load_csv
 from passbook.errors import InputError
 from passbook.steps.check_source import TableCheck, check_source, coarse, source_faults
+from passbook.steps.explain_source import explain_source
 
 pytestmark = pytest.mark.hive
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "bring-your-own-bank.md"
 BASE_DATE = date(2022, 12, 4)
 BANK = f"insurer_{os.getpid()}_test"
+UNBUILT = f"unbuilt_{os.getpid()}_test"
 FILES = {
     "client.csv": "client_no,birth,gender,since\n"
     "101,1990-02-28,1,2020-02-29\n102,,2,2021-01-01\n103,1933-07-01,9,2022-12-05\n",
@@ -46,7 +49,8 @@ def adapter(door: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bring")
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
-        assert load_csv(door, folder / name, folder / "tables", BANK) == text.count("\n") - 1
+        loaded = load_csv(door, folder / name, folder / "tables", BANK)
+        assert loaded.rows == text.count("\n") - 1
     place = folder / "adapters" / "insurer"
     place.mkdir(parents=True)
     page = PAGE.read_text(encoding="utf-8")
@@ -112,6 +116,34 @@ def test_all_faults_are_told_at_once(door: hive.Hive, adapter: Path) -> None:
     )
 
 
+def test_a_select_reads_another_work_table_before_any_week_is_built(
+    door: hive.Hive, adapter: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / UNBUILT
+    shutil.copytree(adapter / "insurer", place)
+    customer, holding = place / "customer.sql", place / "insurance_holding.sql"
+    known = (
+        "FROM ${bank}.contract\nJOIN ${work}.customer c\n"
+        "ON c.customer_id = CAST(client_no AS STRING) AND c.base_date = ${base_date}\n"
+    )
+    text = holding.read_text().replace("FROM ${bank}.contract\n", known)
+    holding.write_text(text.replace("CAST(client_no AS STRING) AS customer_id", "c.customer_id"))
+    source = sources.find(UNBUILT, tmp_path)
+    sound = list(check_source(door, source, BASE_DATE, BANK))
+    assert (sound[-1].table, sound[-1].rows) == ("insurance_holding", 3)
+    assert not any(check.faults for check in sound)
+    (*_, (table, scans, plan)) = explain_source(door, source, BASE_DATE, BANK)
+    assert (table, plan) == ("insurance_holding", "")
+    assert str(scans[0]).startswith(f"work_{UNBUILT}.customer: not there before the first week")
+    customer.write_text(customer.read_text().replace(".client", ".clients"))
+    *_, refused = check_source(door, sources.find(UNBUILT, tmp_path), BASE_DATE, BANK)
+    assert refused.faults == (
+        "insurance_holding: not tried, it reads customer, which Hive refuses",
+    )
+    # What stood in for the work table is gone again.
+    assert not any(UNBUILT in name for name in door.query("SHOW DATABASES").column(0).to_pylist())
+
+
 def test_a_bank_without_a_holding_is_a_fault_of_the_source() -> None:
     empty = TableCheck("insurance_holding", 0)
     fault = TableCheck("customer", 2, faults=("a fault",))
@@ -152,14 +184,57 @@ def test_a_number_is_told_by_its_first_digit(column: str, value: str, shown: str
     assert coarse(contract[column], value) == shown
 
 
+def test_a_file_as_korean_excel_saves_it_is_loaded_as_it_stands(
+    door: hive.Hive, tmp_path: Path
+) -> None:
+    head = "상품코드,상품 명(약칭),Kind,가입일,면,비고\n"
+    text = head + '0101,"암, 갱신형",1,2020-02-29,1.5,\n0201,"줄\n바꿈",x,,-2,\n'
+    (tmp_path / "goods.csv").write_bytes(text.encode("cp949"))
+    with pytest.raises(InputError, match=r"goods\.csv isn't written in utf8: .* cp949"):
+        load_csv(door, tmp_path / "goods.csv", tmp_path / "tables", BANK)
+    loaded = load_csv(door, tmp_path / "goods.csv", tmp_path / "tables", BANK, encoding="cp949")
+    # A code keeps its zero; a column is no number unless every value is one.
+    assert loaded.columns == {"상품코드": "STRING", "상품_명_약칭": "STRING", "kind": "STRING",
+                              "가입일": "DATE", "면": "DOUBLE", "비고": "STRING"}  # fmt: skip
+    found = door.query(
+        f"SELECT `상품코드`, `상품_명_약칭`, `가입일` FROM {loaded.name}"
+    ).to_pylist()
+    assert [list(row.values()) for row in found] == [
+        ["0101", "암, 갱신형", date(2020, 2, 29)],
+        ["0201", "줄\n바꿈", None],
+    ]
+
+
 @pytest.mark.parametrize(
-    ("name", "text"), [("my-file.csv", "a\n1\n"), ("fine.csv", "a b\n1\n"), ("empty.csv", "")]
+    ("name", "text", "told"),
+    [
+        ("my-file.csv", "a\n1\n", "No table can be called 'my-file'"),
+        ("고객.csv", "a\n1\n", "rename the file"),
+        ("empty.csv", "", "Empty CSV file"),
+        ("twice.csv", "a,A\n1,2\n", "columns called a twice"),
+        ("unnamed.csv", "a,\n1,2\n", "an unnamed column"),
+        ("semicolons.csv", "a;b\n1;2\n", "try --delimiter ';'"),
+        ("ragged.csv", "a,b\n김철수\n", "not every row has 2 fields.*: 1 don't"),
+    ],
 )
 def test_a_file_that_cannot_be_a_table_is_e803(
-    door: hive.Hive, tmp_path: Path, name: str, text: str
+    door: hive.Hive, tmp_path: Path, name: str, text: str, told: str
 ) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=told) as caught:
         load_csv(door, tmp_path / name, tmp_path / "tables", BANK)
+    assert "김철수" not in str(caught.value)
     with pytest.raises(InputError):
         load_csv(door, tmp_path / "missing.csv", tmp_path / "tables", BANK)
+
+
+def test_a_refused_file_leaves_the_table_that_was_loaded_before(
+    door: hive.Hive, tmp_path: Path
+) -> None:
+    file = tmp_path / "again.csv"
+    file.write_text("a,b\n1,2\n")
+    load_csv(door, file, tmp_path / "tables", BANK)
+    file.write_text("a,b\n1\n")
+    with pytest.raises(InputError):
+        load_csv(door, file, tmp_path / "tables", BANK)
+    assert door.query(f"SELECT * FROM {BANK}.again").num_rows == 1

@@ -405,6 +405,25 @@ class TestOnRealServers:
         with pytest.raises(HiveStatementError):
             ingest.build(stage.week, [ingest.Partition("product", at)], columns)
 
+    def test_a_select_may_read_another_work_table_in_the_first_week_of_all(
+        self, bank: Bank, loader: Connection
+    ) -> None:
+        at = date(2023, 4, 2)
+        bank.hive.execute(f"DROP DATABASE IF EXISTS work_{SOURCE} CASCADE")
+        bank.fill(good_bank())
+        file = bank.adapter / "fund_holding.sql"
+        before = file.read_text()
+        known = "s WHERE customer_id IN (SELECT customer_id FROM ${work}.customer)"
+        file.write_text(f"SELECT * FROM ({before}) {known}")
+        try:
+            stage = stage_at(bank, loader, at)
+            columns = ingest.check_selects(stage.week)
+            wanted = [ingest.Partition(name, at) for name in ("fund_holding", "customer")]
+            built = ingest.build(stage.week, wanted, columns)
+        finally:
+            file.write_text(before)
+        assert [b.rows for b in built] == [12, 6]
+
     def test_the_weeks_before_are_read_from_the_ledger(
         self, bank: Bank, loader: Connection
     ) -> None:

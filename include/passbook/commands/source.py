@@ -27,6 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load = actions.add_parser("load", help="Register CSV files as Hive tables of the source.")
     load.add_argument("name", metavar="NAME")
     load.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    load.add_argument(
+        "--encoding",
+        default="utf8",
+        help="How the files are written, such as cp949 (default: utf8).",
+    )
+    load.add_argument(
+        "--delimiter",
+        default=",",
+        type=_delimiter,
+        help="The sign between fields, or the word tab (default: a comma).",
+    )
     load.set_defaults(action=load_csv_files)
     check = actions.add_parser("check", help="Run each SELECT in Hive and tell every fault.")
     explain = actions.add_parser("explain", help="Show what Hive will scan for each SELECT.")
@@ -73,9 +84,25 @@ def load_csv_files(arguments: argparse.Namespace) -> int:
     folder = loaded.home / arguments.name / "tables"
     with hive.connect(hive_url(loaded)) as connection:
         for file in arguments.files:
-            rows = csv_tables.load_csv(connection, file, folder, database)
-            print(f"{database}.{file.stem.lower()}: {rows:,} rows")
+            table = csv_tables.load_csv(
+                connection,
+                file,
+                folder,
+                database,
+                encoding=arguments.encoding,
+                delimiter=arguments.delimiter,
+            )
+            print(f"{table.name}: {table.rows:,} rows")
+            for column, kind in table.columns.items():
+                print(f"  {column:24} {kind}")
     return 0
+
+
+def _delimiter(given: str) -> str:
+    sign = "\t" if given == "tab" else given
+    if len(sign) != 1:
+        raise argparse.ArgumentTypeError("one sign, or tab")
+    return sign
 
 
 def check_in_hive(arguments: argparse.Namespace) -> int:

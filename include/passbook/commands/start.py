@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         source,
         chosen.sources,
         heap=chosen.hive_heap,
-        schedule_until=chosen.schedule_until if source == chosen.source else None,
+        schedule_until=settings.schedule_until(source),
         with_airflow=not arguments.servers_only,
     )
     print("\n".join(stack.describe(found)))

@@ -115,14 +115,14 @@ def describe(stack: Stack) -> Iterator[str]:
         for user, role in airflow.USERS.items():
             password = stack.airflow.passwords[user]
             yield f"          user {user}, password {password} (role {role})"
-    yield f"Analyst   {psql_line(stack)}"
+    yield f"Analyst   {psql_line(stack.mart.analyst)}"
     yield f"Hive      {stack.hive.url} (no password: any program on this machine may read it)"
     yield f"State     {stack.home} (logs in {stack.home / 'logs'})"
 
 
-def psql_line(stack: Stack) -> str:
+def psql_line(analyst: str) -> str:
     """Return a command that opens the mart as the analyst, ready to paste."""
-    return f"{postgres.binaries() / 'psql'} '{stack.mart.analyst}'"
+    return f"{postgres.binaries() / 'psql'} '{analyst}'"
 
 
 def write_environment(home: Path, variables: Mapping[str, str]) -> None:

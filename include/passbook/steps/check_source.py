@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -90,24 +92,66 @@ def check_source(
     """Run each SELECT limited and in full; yield what was found, table by table.
 
     Every fault is told, not the first: a table that Hive refuses doesn't hide the others, and a
-    column of the wrong type doesn't hide what is wrong with the other columns.
+    column of the wrong type doesn't hide what is wrong with the other columns. A SELECT that reads
+    another work table reads that one's SELECT: the table may not be built yet, or as it was.
     """
-    selects = {table: source.statement(table, base_date, bank_database) for table in source.tables}
-    described: dict[str, pa.Schema | str] = {}
-    for table, select in selects.items():
-        try:
-            described[table] = hive.describe(select)
-        except HiveStatementError as error:
-            described[table] = error.detail
-    schemas = {table: found for table, found in described.items() if isinstance(found, pa.Schema)}
-    counted = {table: countable(table, selects[table], found) for table, found in schemas.items()}
-    for table in source.tables:
-        found = described[table]
-        if isinstance(found, str):
-            yield TableCheck(table, None, faults=(f"{table}: Hive says: {found}",))
-        else:
-            asked = _askable(source, table, schemas, base_date)
-            yield _check_content(hive, table, schema=found, selects=counted, rules=asked)
+    checked = f"work_{source.name}_check_{os.getpid()}"
+    selects = {
+        table: source.statement(table, base_date, bank_database, checked) for table in source.tables
+    }
+    read = frozenset[str]().union(*(source.needs(table) for table in source.tables))
+    with _database(hive, checked if read else None):
+        described: dict[str, pa.Schema | str] = {}
+        for table, select in selects.items():
+            described[table] = found = _described(hive, source, table, select, described)
+            if table in read and isinstance(found, pa.Schema):
+                _stand_in(hive, f"{checked}.{table}", countable(table, select, found), base_date)
+        schemas = {
+            table: found for table, found in described.items() if isinstance(found, pa.Schema)
+        }
+        counted = {
+            table: countable(table, selects[table], found) for table, found in schemas.items()
+        }
+        for table in source.tables:
+            found = described[table]
+            if isinstance(found, str):
+                yield TableCheck(table, None, faults=(found,))
+            else:
+                asked = _askable(source, table, schemas, base_date)
+                yield _check_content(hive, table, schema=found, selects=counted, rules=asked)
+
+
+@contextmanager
+def _database(hive: Hive, name: str | None) -> Iterator[None]:
+    """Have a database of this name while the block runs; None: none is wanted."""
+    if not name:
+        yield
+        return
+    hive.execute(f"CREATE DATABASE {name}")
+    try:
+        yield
+    finally:
+        hive.execute(f"DROP DATABASE {name} CASCADE")
+
+
+def _stand_in(hive: Hive, view: str, select: str, base_date: date) -> None:
+    """Make a view that is read in place of a work table, which may not be built yet."""
+    hive.execute(
+        f"CREATE VIEW {view} AS SELECT s.*, DATE '{base_date}' AS base_date FROM (\n{select}\n) s"
+    )
+
+
+def _described(
+    hive: Hive, source: Source, table: str, select: str, others: Mapping[str, pa.Schema | str]
+) -> pa.Schema | str:
+    """Return a SELECT's columns, or the fault when Hive refuses it or one that it reads."""
+    refused = sorted(name for name in source.needs(table) if isinstance(others[name], str))
+    if refused:
+        return f"{table}: not tried, it reads {', '.join(refused)}, which Hive refuses"
+    try:
+        return hive.describe(select)
+    except HiveStatementError as error:
+        return f"{table}: Hive says: {error.detail}"
 
 
 def source_faults(checks: Sequence[TableCheck]) -> list[str]:

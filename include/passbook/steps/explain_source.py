@@ -33,6 +33,8 @@ class Scan:
     """Partitions that are read; None: the table has none, or the plan doesn't tell."""
     of: int | None = None
     """Partitions that there are."""
+    built: bool = True
+    """False: a work table that is not there before the first ingest."""
 
     @property
     def whole(self) -> bool:
@@ -40,6 +42,8 @@ class Scan:
         return self.of is not None and self.of > 1 and self.partitions == self.of
 
     def __str__(self) -> str:
+        if not self.built:
+            return f"{self.table}: not there before the first week is built; explain it again then"
         if self.of is None:
             return f"{self.table}: whole, it has no partitions"
         if self.partitions is None:
@@ -59,6 +63,11 @@ def explain_source(
         E107, E101.
     """
     for table in source.tables:
+        work = f"work_{source.name}"
+        missing = [n for n in sorted(source.needs(table)) if not hive.table_exists(work, n)]
+        if missing:
+            yield table, [Scan(f"{work}.{name}", built=False) for name in missing], ""
+            continue
         select = source.statement(table, base_date, bank_database)
         plan = "\n".join(
             str(line) for line in hive.query(f"EXPLAIN {select}").column(0).to_pylist()

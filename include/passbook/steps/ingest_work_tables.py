@@ -111,7 +111,9 @@ def work(stage: Stage) -> dict[str, Any]:
 
 
 def check_selects(week: Week) -> dict[str, pa.Schema]:
-    """Compare every SELECT's columns with the contract before anything is written.
+    """Compare every SELECT's columns with the contract before any row is written.
+
+    The tables are made first where they are missing: a SELECT may read another one's.
 
     Returns
     -------
@@ -123,6 +125,7 @@ def check_selects(week: Week) -> dict[str, pa.Schema]:
     ContractError
         E103 with all faults of all tables at once.
     """
+    create_tables(week)
     columns = {
         table: week.hive.describe(_select(week, table, week.base_date))
         for table in week.source.tables
@@ -167,24 +170,28 @@ def missing_observations(stage: Stage) -> list[Partition]:
 def build(
     week: Week, partitions: Sequence[Partition], columns: Mapping[str, pa.Schema]
 ) -> list[Built]:
-    """Create the tables and overwrite the partitions, several at once, in dependency order.
+    """Overwrite the partitions, several at once, in dependency order.
 
     Parameters
     ----------
     columns : Mapping[str, pyarrow.Schema]
         Columns of each table's SELECT, which may lack optional ones of the contract.
     """
-    database = week.settings.work_database
-    week.hive.execute(f"CREATE DATABASE IF NOT EXISTS {database}")
-    present = week.hive.tables(database)
-    for table in dict.fromkeys(partition.table for partition in partitions):
-        if table not in present:
-            week.hive.execute(create_table(WORK_TABLES[table], database))
     done: dict[Partition, Built] = {}
     for wave in waves(week, partitions):
         made = concurrently(week, wave, partial(_build_one, columns=columns))
         done.update(zip(wave, made, strict=True))
     return [done[partition] for partition in partitions]
+
+
+def create_tables(week: Week) -> None:
+    """Create the work tables of the source that are not there."""
+    database = week.settings.work_database
+    week.hive.execute(f"CREATE DATABASE IF NOT EXISTS {database}")
+    present = week.hive.tables(database)
+    for table in week.source.tables:
+        if table not in present:
+            week.hive.execute(create_table(WORK_TABLES[table], database))
 
 
 def waves(week: Week, partitions: Iterable[Partition]) -> list[list[Partition]]:

@@ -262,9 +262,11 @@ def _airflow_connection(name: str) -> Any:
     try:
         return BaseHook.get_connection(name)
     except AirflowNotFoundException:
+        home = settings_module.load().home.absolute()
         setting = f"PASSBOOK_{name.removesuffix('_passbook').upper()}_URL"
         raise SettingsError(
-            f"{setting} is not set, Airflow has no connection {name}, and no servers run here."
+            f"{setting} is not set, Airflow has no connection {name}, and no servers were started "
+            f"in {home}: go to the folder that they were started from, or set PASSBOOK_HOME."
         ) from None
 
 
