@@ -32,6 +32,20 @@ def test_last_sunday_before(moment: date | datetime, expected: date) -> None:
     assert bd.last_sunday_before(moment) == expected
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (date(2022, 11, 20), date(2022, 11, 20)),
+        (date(2022, 11, 26), date(2022, 11, 20)),  # a Saturday
+        (date(2023, 1, 1), date(2022, 12, 4)),  # not reached yet
+    ],
+)
+def test_the_newest_base_date_of_a_source_that_gets_no_new_data(
+    until: date, expected: date
+) -> None:
+    assert bd.newest_base_date(seoul(2022, 12, 5, 1), until=until) == expected
+
+
 def test_a_moment_without_a_timezone_is_refused() -> None:
     with pytest.raises(BaseDateError, match=r"E802.*no timezone"):
         bd.last_sunday_before(datetime(2022, 12, 5, 1))  # noqa: DTZ001

@@ -63,7 +63,7 @@ def test_a_wrong_base_date_is_told(
 
 def test_stop_and_status_without_servers(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["stop"]) == 0
-    assert "Nothing was running." in capsys.readouterr().out
+    assert "Nothing was running in /" in capsys.readouterr().out
     assert cli.main(["status"]) == 1
     assert capsys.readouterr().out.count("not running") == 6
 

@@ -47,9 +47,13 @@ def last_sunday_before(moment: date | datetime) -> date:
     return day - timedelta(days=(day.weekday() - SUNDAY) % 7 or 7)
 
 
-def newest_base_date(at: datetime | None = None) -> date:
-    """Return the base date a run started at `at` (default: now) speaks for."""
-    return last_sunday_before(at or now())
+def newest_base_date(at: datetime | None = None, *, until: date | None = None) -> date:
+    """Return the base date a run started at `at` (default: now) speaks for.
+
+    `until` is the last day that a source which gets no new data can speak for.
+    """
+    newest = last_sunday_before(at or now())
+    return min(newest, last_sunday_before(until + timedelta(days=1))) if until else newest
 
 
 def check_base_date(base_date: date, *, at: datetime | None = None) -> date:

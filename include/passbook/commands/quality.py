@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser(
         "show", help="The broken rules of a base date: how many rows, what an example looks like."
     )
-    show.add_argument("--base-date", metavar="DATE", help="a Sunday (default: the newest)")
+    show.add_argument(
+        "--base-date", metavar="DATE", help="a Sunday (default: the newest scheduled)"
+    )
     show.add_argument("--all", action="store_true", help="the rules that held, too")
     show.set_defaults(action=_show)
     override = actions.add_parser(
@@ -58,11 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(connection: Connection, arguments: argparse.Namespace) -> int:
     """Print a base date's results; exit status 1 when it was rejected."""
     given = arguments.base_date
-    day = parse_base_date(given) if given else newest_base_date()
+    day = parse_base_date(given) if given else _newest()
     found = ledger_quality.results(connection, day)
     verdict = ledger.latest_verdict(connection, STAGES[0], day)
     if verdict is None or not found:
-        raise InputError(f"No rule was checked for {day}.")
+        raise InputError(f"No rule was checked for {day}: name a week's --base-date.")
     told = f" ({verdict.code}: {verdict.reason})" if verdict.code else ""
     print(f"{day}: {verdict.verdict}{told}")
     broken = [result for result in found if not result.passed]
@@ -77,6 +79,10 @@ def _show(connection: Connection, arguments: argparse.Namespace) -> int:
         if result.rule in overridable_rules(result.work_table) and result.severity == "fail":
             print(f"{result.work_table} {result.rule} can be overridden: passbook quality override")
     return REJECTED if verdict.verdict == "reject" else 0
+
+
+def _newest() -> date:
+    return newest_base_date(until=settings.load().schedule_until)
 
 
 def _line(result: Result) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action, function in ((check, check_in_hive), (explain, explain_in_hive)):
         action.add_argument("name", metavar="NAME")
         action.add_argument(
-            "--base-date", metavar="DATE", help="A Sunday; without it the newest base date."
+            "--base-date", metavar="DATE", help="A Sunday; without it the newest that is scheduled."
         )
         action.add_argument(
             "--database", help="Hive database of the bank's tables; without it the source's name."
@@ -138,7 +138,8 @@ def _chosen(arguments: argparse.Namespace) -> tuple[settings.Settings, sources.S
     loaded = settings.load()
     source = sources.find(arguments.name, loaded.sources)
     given = arguments.base_date
-    day = base_date.parse_base_date(given) if given else base_date.newest_base_date()
+    newest = base_date.newest_base_date(until=settings.schedule_until(source.name))
+    day = base_date.parse_base_date(given) if given else newest
     return loaded, source, day
 
 

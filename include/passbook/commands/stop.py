@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(_arguments: argparse.Namespace) -> int:
     """End every server that runs under ``PASSBOOK_HOME``, and say which."""
-    stopped = stack.stop(settings.load().home)
-    print(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+    home = settings.load().home.absolute()
+    stopped = stack.stop(home)
+    print(f"Stopped: {', '.join(stopped)}." if stopped else f"Nothing was running in {home}.")
     return 0
