@@ -135,7 +135,8 @@ def test_a_select_reads_another_work_table_before_any_week_is_built(
     (*_, (table, scans, plan)) = explain_source(door, source, BASE_DATE, BANK)
     assert (table, plan) == ("insurance_holding", "")
     assert str(scans[0]).startswith(f"work_{UNBUILT}.customer: not there before the first week")
-    customer.write_text(customer.read_text().replace(".client", ".clients"))
+    for file, table in ((customer, "client"), (place / "product.sql", "plan")):
+        file.write_text(file.read_text().replace(f".{table}", ".nowhere"))
     *_, refused = check_source(door, sources.find(UNBUILT, tmp_path), BASE_DATE, BANK)
     assert refused.faults == (
         "insurance_holding: not tried, it reads customer, which Hive refuses",

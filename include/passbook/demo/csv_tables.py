@@ -184,16 +184,13 @@ def _schema(file: CsvFile, names: list[str]) -> pa.Schema:
 
 
 def _fits(values: pa.Array, kind: pa.DataType) -> bool:
-    if kind == pa.string():
-        return True
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if is_number and pc.any(pc.match_substring_regex(values, _CODE)).as_py():
-        return False
     try:
+        values[:100].cast(kind)  # Arrow goes on to the end when the first value fails
         values.cast(kind)
     except pa.ArrowInvalid:
         return False
-    return True
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return not (is_number and pc.any(pc.match_substring_regex(values, _CODE)).as_py())
 
 
 def _write_parquet(file: CsvFile, names: list[str], schema: pa.Schema, place: Path) -> int:

@@ -135,7 +135,10 @@ def _database(hive: Hive, name: str | None) -> Iterator[None]:
 
 
 def _stand_in(hive: Hive, view: str, select: str, base_date: date) -> None:
-    """Make a view that is read in place of a work table, which may not be built yet."""
+    """Make a view that is read in place of a work table, which may not be built yet.
+
+    A subquery in its place would want an alias, and Apache Hive takes no WITH in a subquery.
+    """
     hive.execute(
         f"CREATE VIEW {view} AS SELECT s.*, DATE '{base_date}' AS base_date FROM (\n{select}\n) s"
     )
