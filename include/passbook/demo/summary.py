@@ -200,7 +200,7 @@ def drift(connection: Connection, base_date: date) -> Table | Text:
     found = _rows(
         connection,
         "SELECT model, count(*), count(*) FILTER (WHERE drifted), max(psi),"
-        " (array_agg(feature ORDER BY psi DESC))[1]"
+        " (array_agg(feature ORDER BY psi DESC NULLS LAST))[1]"
         " FROM ops.drift WHERE base_date = %s GROUP BY model ORDER BY model",
         base_date,
     )
@@ -209,7 +209,8 @@ def drift(connection: Connection, base_date: date) -> Table | Text:
     table = _table("Drift", "model", "features", "drifted", "largest PSI", "feature", "verdict")
     for model, features, drifted, psi, feature in found:
         verdict = "[red]drift" if drifted else "[green]no drift"
-        table.add_row(model, str(features), str(drifted), f"{psi:.3f}", feature, verdict)
+        figure = "–" if psi is None else f"{psi:.3f}"
+        table.add_row(model, str(features), str(drifted), figure, feature, verdict)
     return table
 
 
