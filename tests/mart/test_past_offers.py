@@ -30,18 +30,28 @@ def control(day: object) -> pa.RecordBatch:
 
 
 def test_offers_and_control_offers_come_back_as_arrow(loader: Connection) -> None:
-    odd = '2"\n가,'
-    week = offer_week(["1", odd], [["B", "A"], ["A"]], EARLIER)
+    week = offer_week(["1", "2"], [["B", "A"], ["A"]], EARLIER)
     publish(loader, {**week, "control_offer": [control(EARLIER)]})
     listed, kept = past_offers(loader, EARLIER)
     assert listed.to_pylist()[0] == {
         "customer_id": "1", "scenario": "up_sell.deposit", "segment": -1, "control": False,
         "product_codes": ["B", "A"], "models": ["popularity", "popularity"],
     }  # fmt: skip
-    assert listed["customer_id"].to_pylist() == ["1", odd]
     (row,) = kept.to_pylist()
     assert (row["customer_id"], row["segment"], row["control"]) == ("3", 4, True)
     assert list(past_offers(loader, EARLIER - timedelta(weeks=1))) == []
+
+
+def test_customer_numbers_may_hold_quotes_and_line_breaks(
+    loader: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a block of the transfer ends inside one."""
+    customers = [f'{n}"\n가,{n}' for n in range(10, 99)]
+    day = EARLIER - timedelta(weeks=8)
+    publish(loader, offer_week(customers, [["A"]] * len(customers), day))
+    monkeypatch.setattr("passbook.mart.past_offers._BLOCK_BYTES", 256)
+    found = [c for block in past_offers(loader, day) for c in block["customer_id"].to_pylist()]
+    assert found == customers
 
 
 def test_a_week_is_stale_once_the_offers_before_it_are_others(
