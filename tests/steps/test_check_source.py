@@ -185,6 +185,15 @@ def test_a_number_is_told_by_its_first_digit(column: str, value: str, shown: str
     assert coarse(contract[column], value) == shown
 
 
+def test_a_value_may_have_lines_wherever_the_file_is_cut(
+    door: hive.Hive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("passbook.demo.csv_tables._BLOCK_BYTES", 997)
+    file = tmp_path / "lines.csv"
+    file.write_text("n,address\n" + "".join(f'{n},"서울\n{n}"\n' for n in range(2000)), "utf-8")
+    assert load_csv(door, file, tmp_path / "tables", BANK).rows == 2000
+
+
 def test_a_file_as_korean_excel_saves_it_is_loaded_as_it_stands(
     door: hive.Hive, tmp_path: Path
 ) -> None:
