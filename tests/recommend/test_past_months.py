@@ -9,7 +9,12 @@ import pyarrow as pa
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.interactions import Interactions
-from passbook.recommend.past_months import _segment_before, months_before, past_months
+from passbook.recommend.past_months import (
+    _segment_before,
+    learns_from_holders,
+    months_before,
+    past_months,
+)
 from passbook.recommend.purchases import STILL_HELD, days_since_epoch
 from passbook.recommend.recommenders import Training
 
@@ -41,21 +46,32 @@ def _training(segments: list[int], *, first_of_family: bool) -> Training:
     )  # fmt: skip
 
 
-def _newest(training: Training) -> tuple[list[str], list[int]]:
+def _newest(training: Training, *, holders: bool = False) -> tuple[list[str], list[int]]:
     """Return who acquired in the newest month, and the segments that were known before it."""
-    month = next(past_months(training, 1))
+    month = next(past_months(training, 1, holders=holders))
     rows = np.unique(month.rows)
     return month.before.customers.take(pa.array(rows)).to_pylist(), month.segment[rows].tolist()
 
 
 def test_only_who_did_not_hold_the_family_shows_what_is_taken_first() -> None:
-    assert _newest(_training(SEGMENTS, first_of_family=True))[0] == ["first", "lapsed"]
-    assert _newest(_training(SEGMENTS, first_of_family=False))[0] == ["first", "holder", "lapsed"]
+    everybody = [1, 0, 2, 1]
+    assert _newest(_training(everybody, first_of_family=True)) == (["first", "lapsed"], [1, 2])
+    assert _newest(_training(everybody, first_of_family=False))[0] == ["first", "holder", "lapsed"]
 
 
-def test_a_segment_that_only_holders_have_was_not_known_before_they_held() -> None:
+def test_where_segments_are_inferred_holders_show_what_each_segment_takes() -> None:
+    """The segments of today are what is learnt to be told, also of who had none then."""
+    training = _training(SEGMENTS, first_of_family=True)
+    assert learns_from_holders(training)
+    assert not learns_from_holders(_training([1, 0, 2, 1], first_of_family=True))
+    assert _newest(training, holders=True) == (["first", "holder", "lapsed"], [1, 0, 2])
+    assert _newest(training) == (["first", "lapsed"], [NO_SEGMENT, 2])
+
+
+def test_a_segment_that_only_buyers_have_was_not_known_before_they_bought() -> None:
+    """Who lapsed kept the segment of when they held."""
     known = _newest(_training(SEGMENTS, first_of_family=False))
-    assert known == (["first", "holder", "lapsed"], [NO_SEGMENT, 0, NO_SEGMENT])
+    assert known == (["first", "holder", "lapsed"], [NO_SEGMENT, 0, 2])
 
 
 def test_segments_of_another_family_were_known_before() -> None:

@@ -9,7 +9,13 @@ import pytest
 
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.context import Context
-from passbook.recommend.customer_codes import LATELY, last_bought, layout_of, newest_days
+from passbook.recommend.customer_codes import (
+    FAMILY_EDGES,
+    LATELY,
+    last_bought,
+    layout_of,
+    newest_days,
+)
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.purchases import STILL_HELD
 from passbook.recommend.ranker import Ranker, fit_ranker
@@ -74,14 +80,21 @@ def test_over_another_product_list_scores_go_along() -> None:
     assert there[:, :0:-1][~owned] == pytest.approx(here[~owned], abs=1e-3)
 
 
-def test_codes_tell_who_is_new_to_the_family_and_what_was_bought_lately() -> None:
+def test_codes_tell_how_often_and_how_lately_of_the_family_and_what_was_bought_lately() -> None:
     _, context = _fitted()
     layout = layout_of(context, np.arange(PLANTED_PRODUCTS) == 2)
     codes = layout.codes(context, 5)
     block = 1 + len(layout.traits)
     owned = context.baskets.customers_who_bought(layout.family)
     assert np.array_equal(codes[:, block] - layout.starts[block], owned)
-    lately = codes[:, block + 2] - layout.starts[block + 2]
+    days = newest_days(context.baskets.only(layout.family))
+    recency = codes[:, block + 1] - layout.starts[block + 1]
+    assert np.array_equal(recency == len(FAMILY_EDGES), ~owned)
+    second = days[recency == 1]
+    assert len(second)
+    assert ((second >= FAMILY_EDGES[0]) & (second < FAMILY_EDGES[1])).all()
+    assert np.array_equal(codes[:, block + 2], layout.last + last_bought(context.baskets))
+    lately = codes[:, block + 3] - layout.starts[block + 3]
     is_new = newest_days(context.baskets) <= LATELY
     assert np.array_equal(lately[is_new], last_bought(context.baskets)[is_new])
     assert (lately[~is_new] == PLANTED_PRODUCTS).all()

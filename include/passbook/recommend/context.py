@@ -23,15 +23,19 @@ class Context:
     segment : int32 array of shape (customers,)
     profile : int32 array of shape (customers, traits)
         Codes of their traits, such as sex; 0 where unknown. There may be no traits at all.
+    likely : float32 array of shape (customers, segments), optional
+        How likely each segment is, where a ranker has inferred them; `segment` is the likeliest.
     """
 
     baskets: Interactions
     segment: Ints
     profile: Ints
+    likely: Floats | None = None
 
     def take(self, rows: npt.NDArray[np.int64]) -> Context:
         """Return some customers, in the order of `rows`."""
-        return Context(self.baskets.take(rows), self.segment[rows], self.profile[rows])
+        likely = None if self.likely is None else self.likely[rows]
+        return Context(self.baskets.take(rows), self.segment[rows], self.profile[rows], likely)
 
 
 class Recommender(Protocol):

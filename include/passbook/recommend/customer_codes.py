@@ -15,10 +15,13 @@ from passbook.recommend.interactions import Flags, Floats, Interactions
 from passbook.recommend.purchases import Ints, days_since_epoch
 
 RECENCY_EDGES: Final = np.array([8, 31, 91, 181, 366, 731])
+FAMILY_EDGES: Final = np.array([31, 91, 181, 366, 731, 1096, 1461, 2192, 2922])
+"""Days since a customer last acquired of the family: who buys often is another kind of customer."""
 LATELY: Final = 31
 """Days for which the product bought last has a say of its own."""
 MOST_PRODUCTS: Final = 6
 """Customers with more products than this are told apart no further."""
+MOST_OF_FAMILY: Final = 8
 MONTHS: Final = 13
 CAUTIOUS: Final = 0.5
 """Scale of codes whose say about single products is shrunk four times as strongly."""
@@ -44,12 +47,17 @@ class CodeLayout:
 
     @property
     def sizes(self) -> list[int]:
-        """Codes of each block: all, traits, whether new to the family, last product, last product
-        if bought lately, month, count, recency, owned."""
+        """Codes of each block: all, traits, count and recency of the family, last product, last
+        product if bought lately, month, count, recency, owned."""
         return [
-            1, *self.traits, 2, self.products + 1, self.products + 1, MONTHS, MOST_PRODUCTS + 1,
-            len(RECENCY_EDGES) + 1, self.products,
+            1, *self.traits, MOST_OF_FAMILY + 1, len(FAMILY_EDGES) + 1, self.products + 1,
+            self.products + 1, MONTHS, MOST_PRODUCTS + 1, len(RECENCY_EDGES) + 1, self.products,
         ]  # fmt: skip
+
+    @property
+    def last(self) -> int:
+        """First row of the product bought last."""
+        return int(self.starts[3 + len(self.traits)])
 
     @property
     def family(self) -> Flags:
@@ -79,12 +87,15 @@ class CodeLayout:
     def codes(self, context: Context, month: int) -> Ints:
         """Return the row that each block but the last points to, (customers, blocks - 1)."""
         baskets = context.baskets
+        of_family = baskets.only(self.family)
         owned = np.diff(baskets.indptr)
         last, newest = last_bought(baskets), newest_days(baskets)
         traits = trait_codes(context)
         known = [np.where(c < n, c, 0) for c, n in zip(traits.T, self.traits, strict=True)]
         columns = [
-            np.zeros(len(owned)), *known, baskets.customers_who_bought(self.family), last,
+            np.zeros(len(owned)), *known,
+            np.minimum(np.diff(of_family.indptr), MOST_OF_FAMILY),
+            np.searchsorted(FAMILY_EDGES, newest_days(of_family), side="right"), last,
             np.where(newest <= LATELY, last, self.products), np.full(len(owned), month),
             np.minimum(owned, MOST_PRODUCTS), np.searchsorted(RECENCY_EDGES, newest, side="right"),
         ]  # fmt: skip
@@ -110,8 +121,7 @@ class CodeLayout:
         place : int64 array of shape (new products,)
             Column of each new product here, -1 for one that is not known.
         """
-        starts = self.starts
-        last, lately, owned = starts[len(self.traits) + 2], starts[len(self.traits) + 3], starts[-1]
+        last, lately, owned = self.last, self.last + self.products + 1, self.starts[-1]
         return np.concatenate(
             [
                 np.arange(last),

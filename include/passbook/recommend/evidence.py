@@ -70,7 +70,8 @@ class Evidence:
         yield self.next_after[last_bought(context.baskets)]
         for row in self.popularity:
             yield np.broadcast_to(row, shape)
-        for table, code in zip(self.traits, trait_codes(context).T, strict=True):
+        yield self.segment_lift(context)
+        for table, code in zip(self.traits[1:], trait_codes(context).T[1:], strict=True):
             yield table[np.where(code < len(table), code, 0)]
         yield np.broadcast_to(self.season[month], shape)
 
@@ -92,10 +93,22 @@ class Evidence:
             found.append(score if model is self.ease else _log(score))
         found.append(self.next_after[last_bought(baskets)[:, None], columns])
         found.extend(row[columns] for row in self.popularity)
-        for table, code in zip(self.traits, trait_codes(context).T, strict=True):
+        found.append(np.take_along_axis(self.segment_lift(context), columns, axis=1))
+        for table, code in zip(self.traits[1:], trait_codes(context).T[1:], strict=True):
             found.append(table[np.where(code < len(table), code, 0)[:, None], columns])
         found.append(self.season[month][columns])
         return np.stack(found, axis=2)
+
+    def segment_lift(self, context: Context) -> Floats:
+        """Return the lift of each customer's segment, or of the mixture of the likely ones."""
+        lift = self.traits[0]
+        if context.likely is None:
+            code = trait_codes(context)[:, 0]
+            return np.asarray(lift[np.where(code < len(lift), code, 0)])
+        odds = np.ones((context.likely.shape[1], lift.shape[1]), dtype=np.float32)
+        seen = min(len(odds), len(lift) - 1)
+        odds[:seen] = np.exp(lift[1 : seen + 1])
+        return np.asarray(np.log(context.likely @ odds))
 
     def tables(self, layout: CodeLayout, month: int, shared: Doubles) -> Floats:
         """Return what `shared` weights make of the evidence that is a table of codes.
@@ -106,7 +119,7 @@ class Evidence:
             All evidence but the logarithms of `followers` and `cosine`.
         """
         weight = dict(zip(self.names, shared, strict=True))
-        starts, traits = layout.starts, len(self.traits)
+        starts = layout.starts
         table = np.zeros((layout.rows, len(self.columns)))
         table[0] = sum(
             weight[f"popularity_{i}"] * row.astype(np.float64)
@@ -117,7 +130,7 @@ class Evidence:
             codes = min(len(lift), layout.traits[number])
             first = starts[1 + number]
             table[first : first + codes] = weight[f"trait_{number}"] * lift[:codes]
-        last, owned = starts[2 + traits], starts[-1]
+        last, owned = layout.last, starts[-1]
         table[last : last + layout.products + 1] = weight["next_after"] * self.next_after
         table[owned:] = weight["ease"] * self.ease.affinity[0] / layout.scale[-1]
         return table.astype(np.float32)

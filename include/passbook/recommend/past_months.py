@@ -36,7 +36,7 @@ class PastMonth:
     on_sale : bool array of shape (products,)
         Products of the scenario's family that were on sale in it.
     rows, items : int64 and int32 arrays of shape (acquisitions,)
-        What was acquired of these, by customers as the targets are.
+        What was acquired of these, by customers as the targets are, or by holders too.
     """
 
     number: int
@@ -47,11 +47,19 @@ class PastMonth:
     items: Ints
 
 
-def past_months(training: Training, most: int) -> Iterator[PastMonth]:
+def past_months(training: Training, most: int, *, holders: bool = False) -> Iterator[PastMonth]:
     """Yield the months in which something was acquired, the latest first, as far as history goes.
 
     They are calendar months, from a day to the same day, so that each has one delivery of a source
     that is delivered monthly. Of purchases without dates there are none.
+
+    Parameters
+    ----------
+    most : int
+        Months to go back.
+    holders : bool
+        Whether who held the family counts in cross-selling, and everybody with the segments of
+        today: these are then what is learnt to be told, not what is known.
     """
     baskets = training.train
     if not len(baskets.first_day):
@@ -61,7 +69,7 @@ def past_months(training: Training, most: int) -> Iterator[PastMonth]:
         start, end = (months_before(baskets.as_of, n) for n in (number, number - 1))
         if days_since_epoch(start) <= oldest + MONTH_DAYS:
             return
-        month = _month(training, number, baskets.before(start), end)
+        month = _month(training, number, baskets.before(start), end, holders=holders)
         if len(month.rows):
             yield month
 
@@ -79,28 +87,46 @@ def month_after(day: date) -> int:
     return (day + timedelta(days=MONTH_DAYS // 2)).month
 
 
-def _month(training: Training, number: int, before: Interactions, end: date) -> PastMonth:
+def learns_from_holders(training: Training) -> bool:
+    """Return whether cross-selling learns from the choices of who held the family, too.
+
+    Where only holders have segments, holders show what each segment takes, and targets, who have
+    none, are told theirs by inference.
+    """
+    return training.first_of_family and _only_buyers_have_segments(training)
+
+
+def _month(
+    training: Training, number: int, before: Interactions, end: date, *, holders: bool
+) -> PastMonth:
     on_sale = training.offered & (training.sale_start <= days_since_epoch(end))
     on_sale &= training.sale_end > days_since_epoch(before.as_of)
     known = (np.diff(before.indptr) == 0) == training.of_newcomers
-    if training.first_of_family:
+    if training.first_of_family and not holders:
         known &= ~before.customers_who_hold(training.offered)
     baskets, rows = training.train, training.train.rows
     inside = baskets.first_day > days_since_epoch(before.as_of)
     inside &= baskets.first_day <= days_since_epoch(end)
     inside &= on_sale[baskets.items] & known[rows]
-    segment = _segment_before(training, before)
+    segment = training.segment if holders else _segment_before(training, before)
     return PastMonth(number, before, segment, on_sale, rows[inside], baskets.items[inside])
+
+
+def _only_buyers_have_segments(training: Training) -> bool:
+    others = ~training.train.customers_who_bought(training.offered)
+    if training.of_newcomers:
+        return False
+    # A few may have one by a fault in the data, which must not decide how is learnt.
+    return 2 * int((training.segment[others] != NO_SEGMENT).sum()) < max(int(others.sum()), 1)
 
 
 def _segment_before(training: Training, before: Interactions) -> Ints:
     """Return the segments as they were known before a month.
 
-    Where only holders of the family have a segment, who did not hold it then had none: with the
-    one that they have now a recommender would learn from what it will not be told.
+    Where only buyers of the family have a segment, who had bought nothing of it then had none:
+    with the one that they have now a recommender would learn from what it will not be told.
     """
-    others = ~training.train.customers_who_hold(training.offered)
-    if training.of_newcomers or (training.segment[others] != NO_SEGMENT).any():
+    if not _only_buyers_have_segments(training):
         return training.segment
-    holders = before.customers_who_hold(training.offered)
-    return np.where(holders, training.segment, np.int32(NO_SEGMENT))
+    buyers = before.customers_who_bought(training.offered)
+    return np.where(buyers, training.segment, np.int32(NO_SEGMENT))

@@ -30,7 +30,8 @@ from passbook.recommend.evidence import (
     gather,
 )
 from passbook.recommend.interactions import Floats
-from passbook.recommend.past_months import month_after
+from passbook.recommend.likely_segments import fit_likely_segments, with_likely_segments
+from passbook.recommend.past_months import learns_from_holders, month_after
 from passbook.recommend.purchases import Ints
 from passbook.recommend.ranker_windows import Window, never_bought, windows
 
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 
 CANDIDATES: Final = 20
 ROUNDS: Final = 60
-FOLLOWERS_SAY: Final = np.float32(0.3)
-"""What the logarithm of the transitions' shares counts once more, beside what is learnt."""
+FOLLOWERS_SAY: Final = 0.3
 FEWEST_CHOICES: Final = 100
 """Customers with a choice that trees are grown on; with fewer the first stage stands alone."""
 TREES: Final[dict[str, Any]] = {
@@ -74,6 +74,10 @@ class Ranker:
         Calendar month that is ranked for.
     trees : bytes
         XGBoost's model in UBJSON; empty when the first stage stands alone.
+    segments : float32 array of shape (rows, segments)
+        Weights by which segments are inferred; of no segment where they are not.
+    followers_say : float
+        What the logarithm of the transitions' shares counts once more, beside what is learnt.
     """
 
     name: str
@@ -82,10 +86,14 @@ class Ranker:
     layout: CodeLayout
     month: int
     trees: bytes
+    segments: Floats
+    followers_say: float = FOLLOWERS_SAY
 
     def score(self, context: Context) -> Floats:
         """Return the margins of every product for every customer."""
         columns, products = self.evidence.columns, context.baskets.shape[1]
+        if self.segments.size:
+            context = with_likely_segments(context, self.month, self.layout, self.segments)
         margin = self.first_stage(context)
         if self.trees:
             offered = np.zeros(products, dtype=bool)
@@ -99,11 +107,12 @@ class Ranker:
                 inputs, base_margin=margin[rows, best].ravel(), predict_type="margin"
             )
             margin[rows, best] = refined.reshape(best.shape)
-        baskets, followers = context.baskets, self.evidence.followers
-        choice_kernels.add_log_sums(
-            baskets.indptr, baskets.items, followers.affinity[0], followers.prior[0],
-            FOLLOWERS_SAY, FLOOR, margin,
-        )  # fmt: skip
+        if self.followers_say:
+            baskets, followers = context.baskets, self.evidence.followers
+            choice_kernels.add_log_sums(
+                baskets.indptr, baskets.items, followers.affinity[0], followers.prior[0],
+                np.float32(self.followers_say), FLOOR, margin,
+            )  # fmt: skip
         scores = np.full((len(margin), products), -np.inf, dtype=np.float32)
         scores[:, columns] = margin
         return scores
@@ -113,6 +122,10 @@ class Ranker:
         evidence, baskets = self.evidence, context.baskets
         margin = np.zeros((len(context.segment), len(evidence.columns)), dtype=np.float32)
         self.layout.margins(context, self.month, self.rows_of_weights, margin)
+        if context.likely is not None:
+            weight = np.float32(self.utility.shared[evidence.names.index("trait_0")])
+            likeliest = evidence.segment_lift(replace(context, likely=None))
+            margin += weight * (evidence.segment_lift(context) - likeliest)
         for model, name in ((evidence.followers, "followers"), (evidence.cosine, "cosine")):
             weight = self.utility.shared[evidence.names.index(name)]
             choice_kernels.add_log_sums(
@@ -134,12 +147,16 @@ class Ranker:
         position[self.evidence.columns] = np.arange(len(self.evidence.columns))
         rows = self.layout.row_places(place)
         own = self.utility.own[:, position[place[evidence.columns]]]
-        own = np.where(rows[:, None] >= 0, own[rows], np.float32(0))
+        own, segments = (
+            np.where(rows[:, None] >= 0, weights[rows], np.float32(0))
+            for weights in (own, self.segments)
+        )
         return replace(
             self,
             evidence=evidence,
             utility=Utility(self.utility.shared, np.ascontiguousarray(own)),
             layout=self.layout.on_products(place),
+            segments=segments,
         )
 
     def own_group(self, segment: Ints) -> npt.NDArray[np.bool_]:
@@ -148,7 +165,11 @@ class Ranker:
 
 
 def fit_ranker(training: Training) -> Ranker:
-    """Fit both stages on past windows; the evidence is counted up to the end of training."""
+    """Fit both stages on past windows; the evidence is counted up to the end of training.
+
+    Where cross-selling learns from holders of the family too, the first stage stands alone: trees
+    would correct it towards what holders take.
+    """
     past = list(windows(training))
     context = Context(training.train, training.segment, training.profile)
     evidence = gather(context, training.offered)
@@ -156,11 +177,27 @@ def fit_ranker(training: Training) -> Ranker:
     layout = layout_of(context, training.offered)
     utility = _default_utility(evidence, layout)
     trees = b""
+    segments = np.empty((layout.rows, 0), dtype=np.float32)
+    from_holders = learns_from_holders(training)
+    if from_holders:
+        segments = fit_likely_segments(past, layout)
+        past = [_inferred(window, layout, segments) for window in past]
     if sum(len(w.taken) for w in past) >= FEWEST_CHOICES:
         choices = _choices(past, layout)
         utility = fit_conditional_logit(choices)
-        trees = _grow(past, layout, choices, utility, training.random_state)
-    return Ranker("ranker", evidence, utility, layout, month, trees)
+        if not from_holders:
+            trees = _grow(past, layout, choices, utility, training.random_state)
+    say = 0.0 if from_holders else FOLLOWERS_SAY
+    return Ranker("ranker", evidence, utility, layout, month, trees, segments, say)
+
+
+def _inferred(window: Window, layout: CodeLayout, segments: Floats) -> Window:
+    """Return a window whose customers are known as the targets of cross-selling are: their
+    segments are inferred, also of who held the family then and so has one."""
+    if not segments.size:
+        return window
+    context = with_likely_segments(window.context, window.month, layout, segments, told=False)
+    return replace(window, context=context)
 
 
 def _choices(past: Sequence[Window], layout: CodeLayout) -> Choices:

@@ -17,7 +17,7 @@ from passbook.recommend.customer_codes import last_bought
 from passbook.recommend.evidence import FLOOR
 from passbook.recommend.interactions import Floats
 from passbook.recommend.purchases import Ints
-from passbook.recommend.ranker import FOLLOWERS_SAY, Ranker
+from passbook.recommend.ranker import Ranker
 
 KINDS: Final = (
     "popular", "popular_90d", "popular_30d", "first_of_family", "season",
@@ -49,7 +49,7 @@ def strongest_evidence(ranker: Ranker, context: Context, offered: Ints) -> tuple
     table = ranker.rows_of_weights
     centred = table - table.mean(axis=1, keepdims=True)
     shared = dict(zip(evidence.names, ranker.utility.shared, strict=True))
-    weights = np.array([shared["followers"] + FOLLOWERS_SAY, shared["cosine"]], np.float32)
+    weights = np.array([shared["followers"] + ranker.followers_say, shared["cosine"]], np.float32)
     codes, blocks = layout.codes(context, ranker.month), _kinds_of_blocks(len(layout.traits))
     kind = np.full((*offered.shape, 2), -1, dtype=np.int32)
     product = np.full(kind.shape, -1, dtype=np.int32)
@@ -64,13 +64,14 @@ def strongest_evidence(ranker: Ranker, context: Context, offered: Ints) -> tuple
 
 
 def _kinds_of_blocks(traits: int) -> Ints:
-    """Return the kind of each block of codes: all, traits, new to the family or not, last product,
-    that of lately, month, count, recency."""
+    """Return the kind of each block of codes: all, traits, count and recency of the family, last
+    product, that of lately, month, count, recency."""
     known = [KINDS.index(name) for name in _OF_TRAITS[:traits]]
     known += [_UNSPOKEN] * (traits - len(known))
     season = KINDS.index("season")
     return np.array(
-        [0, *known, _UNSPOKEN, NEXT, _UNSPOKEN, season, _UNSPOKEN, _UNSPOKEN], dtype=np.int32
+        [0, *known, _UNSPOKEN, _UNSPOKEN, NEXT, _UNSPOKEN, season, _UNSPOKEN, _UNSPOKEN],
+        dtype=np.int32,
     )
 
 

@@ -11,7 +11,12 @@ import numpy as np
 from passbook.recommend.context import Context
 from passbook.recommend.evidence import Evidence, gather
 from passbook.recommend.interactions import Flags, Floats, Interactions
-from passbook.recommend.past_months import PastMonth, month_after, past_months
+from passbook.recommend.past_months import (
+    PastMonth,
+    learns_from_holders,
+    month_after,
+    past_months,
+)
 
 if TYPE_CHECKING:
     from passbook.recommend.recommenders import Training
@@ -54,7 +59,7 @@ def windows(training: Training) -> Iterator[Window]:
         if window is not None:
             yield window
         return
-    for month in past_months(training, WINDOWS):
+    for month in past_months(training, WINDOWS, holders=learns_from_holders(training)):
         yield _window(training, month)
 
 

@@ -44,6 +44,7 @@ def stored(model: BasketModel | Ranker) -> Stored:
     arrays: dict[str, npt.NDArray[Any]] = {
         "shared": model.utility.shared,
         "own": model.utility.own,
+        "likely_segments": model.segments,
         "columns": evidence.columns,
         "popularity": evidence.popularity,
         "next_after": evidence.next_after,
@@ -53,6 +54,7 @@ def stored(model: BasketModel | Ranker) -> Stored:
     settings: dict[str, Any] = {
         "name": model.name,
         "month": model.month,
+        "followers_say": model.followers_say,
         "traits": model.layout.traits,
         "offered": model.layout.offered,
         "products": model.layout.products,
@@ -85,8 +87,9 @@ def restored(kept: Stored) -> BasketModel | Ranker:
     )
     utility = Utility(arrays["shared"], arrays["own"])
     return Ranker(
-        kept.settings["name"], evidence, utility, layout, kept.settings["month"], kept.trees
-    )
+        kept.settings["name"], evidence, utility, layout, kept.settings["month"], kept.trees,
+        arrays["likely_segments"], kept.settings["followers_say"],
+    )  # fmt: skip
 
 
 def _stored_basket_model(model: BasketModel) -> Stored:
