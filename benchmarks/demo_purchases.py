@@ -1,10 +1,11 @@
 """Purchases of a demo bank of any size, without its accounts and transactions.
 
-No command: what `recommend_als.py` and `recommend_grid.py` learn from.
+No command: what `recommend_als.py`, `recommend_grid.py` and `recommend_cross_sell.py` learn from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -15,8 +16,9 @@ import pyarrow as pa
 
 from passbook.demo.bank.calendar import NEVER
 from passbook.demo.bank.catalogue import GROUP_CODES, product_master
-from passbook.demo.bank.customers import draw_population
+from passbook.demo.bank.customers import Population, draw_population
 from passbook.demo.bank.plan import Plan, make_plan
+from passbook.demo.bank.purchases import Purchases as Bought
 from passbook.demo.bank.purchases import simulate_purchases
 from passbook.recommend.catalogue import Catalogue, catalogue
 from passbook.recommend.purchases import Ints, Purchases, from_holdings
@@ -50,7 +52,7 @@ def simulated(customers: int, base_date: date = BASE_DATE, seed: int = SEED) -> 
     with ProcessPoolExecutor(2) as pool:
         blocks = list(pool.map(partial(_block, plan), range(plan.blocks)))
     ids = pa.concat_arrays([found[0] for found in blocks])
-    products = catalogue(_products(plan))
+    products = catalogue(product_table(plan))
     holdings = [table for found in blocks for table in found[1]]
     deposit, insurance = (np.concatenate([found[n] for found in blocks]) for n in (2, 3))
     return DemoPurchases(
@@ -64,6 +66,16 @@ def _block(plan: Plan, block: int) -> tuple[pa.Array, list[pa.Table], Ints, Ints
     """Return a block's customers, holdings a family, and planted groups."""
     people = draw_population(plan, block)
     bought, _ = simulate_purchases(plan, people)
+    groups = (people.deposit_group, people.insurance_group)
+    return (
+        people.ids,
+        holdings_of(plan, people, bought),
+        *(group.astype(np.int32) for group in groups),
+    )
+
+
+def holdings_of(plan: Plan, people: Population, bought: Mapping[str, Bought]) -> list[pa.Table]:
+    """Return a block's holdings, a table a family."""
     holdings = []
     for family in ("deposit", "insurance", "fund"):
         found, codes = bought[family], pa.array(plan.shelves[family].codes)
@@ -79,11 +91,10 @@ def _block(plan: Plan, block: int) -> tuple[pa.Array, list[pa.Table], Ints, Ints
                 }
             )
         )
-    groups = (people.deposit_group, people.insurance_group)
-    return people.ids, holdings, *(group.astype(np.int32) for group in groups)
+    return holdings
 
 
-def _products(plan: Plan) -> pa.Table:
+def product_table(plan: Plan) -> pa.Table:
     """Return the product work table."""
     master = product_master(plan.shelves)
     family_of = {code: family for family, code in GROUP_CODES.items()}
