@@ -19,6 +19,8 @@ class Proxy:
         self._flowing = threading.Event()
         self._flowing.set()
         self.accepted = 0
+        self.refuses = 0
+        """How many of the next connections end as soon as they are made."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -30,6 +32,10 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.refuses:
+                    self.refuses -= 1
+                    client.close()
+                    continue
                 server = socket.create_connection(self._target)
                 self.accepted += 1
                 self._pairs.append((client, server))

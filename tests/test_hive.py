@@ -23,6 +23,7 @@ from passbook.errors import (
     InputError,
     WarehouseError,
 )
+from passbook.hive import ATTEMPTS
 from tcp_proxy import Proxy, proxy_before
 
 pytestmark = pytest.mark.hive
@@ -220,6 +221,63 @@ def test_a_connection_cut_in_a_statement_is_had_again(proxy: Proxy, products: st
         timer.join()
         assert proxy.accepted >= 2
         assert door.query(f"SELECT n FROM {products}.cut")["n"].to_pylist() == [400_001]
+
+
+def often_cut(database: str, rows: int) -> str:
+    return (
+        f"INSERT OVERWRITE TABLE {database}.often PARTITION (base_date='{BASE_DATE}') "
+        f"SELECT count(*) FROM (SELECT explode(split(repeat('a,', {rows - 1}), ','))) t"
+    )
+
+
+@pytest.fixture(scope="module")
+def often(opened: hive.Hive, hive_database: str) -> str:
+    """A database whose table ``often`` has a partition of one row, 10."""
+    opened.execute(
+        f"CREATE TABLE {hive_database}.often (n BIGINT) PARTITIONED BY (base_date DATE) "
+        "STORED AS PARQUET"
+    )
+    opened.execute(often_cut(hive_database, 10))
+    return hive_database
+
+
+def test_a_connection_that_cannot_be_had_again_at_once_is_tried_again(
+    proxy: Proxy, often: str
+) -> None:
+    with hive.connect(f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE") as door:
+        proxy.refuses = ATTEMPTS - 2
+        proxy.cut()
+        door.execute(often_cut(often, 10))
+        assert proxy.refuses == 0
+        proxy.refuses = ATTEMPTS - 1
+        proxy.cut()
+        with pytest.raises(HiveUnreachableError):
+            door.execute(often_cut(often, 10))
+
+
+def test_a_statement_cut_as_often_as_it_is_tried_leaves_the_partition_whole(
+    proxy: Proxy, often: str, opened: hive.Hive
+) -> None:
+    """The task retries on E101; what Hive still works on may be finished or not, never half."""
+    ended = threading.Event()
+
+    def cut_often() -> None:
+        while not ended.wait(0.3):
+            proxy.cut()
+
+    with hive.connect(f"hive://me@127.0.0.1:{proxy.port}/?auth=NONE") as door:
+        cutting = threading.Thread(target=cut_often)
+        cutting.start()
+        with pytest.raises(HiveUnreachableError) as lost:
+            door.execute(often_cut(often, 2_000_000))
+        ended.set()
+        cutting.join()
+    assert proxy.accepted > ATTEMPTS
+    assert lost.value.code == "E101"
+    rows = f"SELECT n FROM {often}.often WHERE base_date = '{BASE_DATE}'"
+    assert opened.query(rows)["n"].to_pylist() in ([10], [2_000_000])
+    opened.execute(often_cut(often, 500))
+    assert opened.query(rows)["n"].to_pylist() == [500]
 
 
 def test_a_connection_cut_between_statements_is_had_again(proxy: Proxy) -> None:

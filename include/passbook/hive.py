@@ -148,15 +148,19 @@ class Hive:
     def _run(self, sql: str) -> Operation:
         start = monotonic()
         log.debug("Statement: %s", sql)
+        operation: Operation | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
+                if attempt > 1:
+                    self._session.reconnect()
+                if operation is not None:  # Hive may still work on it, and it writes the same
+                    operation.cancel()
                 operation = self._session.start(sql)
                 self._finish(operation)
             except HiveUnreachableError as error:
                 if attempt == ATTEMPTS:
                     raise
                 log.warning("Connection lost (%s); the statement starts again", first_line(error))
-                self._session.reconnect()
             except HiveStatementError as error:
                 log.info("Statement failed: %s", sql)
                 raise HiveStatementError(error.detail) from None
