@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,12 @@ def test_weeks_computed_newest_first_from_the_start_are_the_same(
     other: TinyBank, in_order: Publications
 ) -> None:
     found = publications(other)
+    trained = other.rows(
+        "SELECT base_date, started_at, finished_at FROM ops.verdict"
+        " WHERE stage = %s ORDER BY started_at", RETRAIN,
+    )  # fmt: skip
+    assert [week for week, _, _ in trained] == weeks_of(other)
+    assert all(before[2] <= after[1] for before, after in pairwise(trained))
     offers = {table for table, _ in in_order} - {table for table, _ in found}
     assert "recommendation_list" in offers
     assert found == {key: of for key, of in in_order.items() if key[0] not in offers}

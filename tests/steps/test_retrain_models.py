@@ -185,6 +185,8 @@ def run(week: Week, loader: Connection) -> Ran:
         " WHERE base_date = %s ORDER BY 1",
         "promotion": "SELECT model, version, promoted FROM ops.promotion"
         " WHERE base_date = %s ORDER BY promotion_id",
+        "decision_input": "SELECT input, fingerprint FROM ops.decision_input"
+        " WHERE base_date = %s ORDER BY 1",
     }
     found = {}
     with loader.cursor() as cursor:
@@ -221,6 +223,20 @@ def test_drift_names_the_feature_and_retrains_what_it_concerns(ran: dict[str, Ra
     assert any(found for _, _, found in drifted.rows["drift"])
     assert {model for model, _, _ in drifted.rows["promotion"]} >= {"segments.insurance"}
     assert any(champion for _, _, champion in drifted.rows["leaderboard"])
+
+
+def test_a_decision_keeps_what_it_went_by(ran: dict[str, Ran], weeks: list[Week]) -> None:
+    """Champions are those before the week; what they published may not be there yet."""
+    kept = [dict(ran[name].rows["decision_input"]) for name in ("first", "quiet", "drifted")]
+    tables = [{name: f"{name} {week.base_date}" for name in TABLES} for week in weeks[:3]]
+    untrained = {"recommend.new_customer": "none in force"}
+    assert kept[0] == tables[0] | untrained | dict.fromkeys(MODELS, "none in force")
+    champions = {model: kept[1][model] for model in MODELS}
+    assert "none in force" not in champions.values()
+    assert kept[1] == tables[1] | untrained | champions
+    outputs = {f"{table} {week.base_date}": "never published" for week in weeks[:2]
+               for table in ("customer_segment", "recommendation_list")}  # fmt: skip
+    assert kept[2] == tables[2] | untrained | champions | outputs
 
 
 def test_the_same_week_again_ends_in_the_same_versions_and_rows(ran: dict[str, Ran]) -> None:

@@ -58,7 +58,7 @@ class WaitForVerdict(BaseOperator):
         settings = settings_module.load()
         base_date = context_base_date(context)
         found = None
-        if not unfinished_runs(self.stage, base_date):
+        if not held_up(self.stage, self.own_stage, base_date):
             found = look(mart_url(settings), self.stage, self.own_stage, base_date)
         if found is None or still_publishing(found, self.published_by, base_date):
             self.defer(
@@ -123,7 +123,7 @@ class VerdictTrigger(BaseTrigger):
         while True:
             found = None
             try:
-                if not await sync_to_async(unfinished_runs)(self.stage, base_date):
+                if not await sync_to_async(held_up)(self.stage, self.own_stage, base_date):
                     found = await asyncio.to_thread(
                         look, url, self.stage, self.own_stage, base_date
                     )
@@ -138,13 +138,18 @@ class VerdictTrigger(BaseTrigger):
             await asyncio.sleep(POLL_SECONDS)
 
 
-def unfinished_runs(stage: str, base_date: date) -> int:
-    """Return how many runs of a stage's DAG for the base date are queued or running.
+def held_up(stage: str, own_stage: str | None, base_date: date) -> bool:
+    """Whether Airflow has an unfinished run of `stage`, or one of `own_stage` for the week before.
 
-    While there are any, its verdict is an older run's: a backfill that repeats all five DAGs
-    starts them at the same moment.
+    While there is one, its verdict is an older run's, or there is none yet: a backfill of several
+    weeks, or of all five DAGs, starts them at the same moment. A queued run of the week before
+    does not count: one that was cleared may itself have to wait for the present one's end.
     """
-    return _runs(stage, base_date, DagRunState.QUEUED, DagRunState.RUNNING)
+    before = base_date - timedelta(weeks=1)
+    return bool(
+        _runs(stage, base_date, DagRunState.QUEUED, DagRunState.RUNNING)
+        or (own_stage and _runs(own_stage, before, DagRunState.RUNNING))
+    )
 
 
 def still_publishing(
