@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -47,8 +48,9 @@ class Standing:
     interval : tuple of float
         95 % bootstrap interval of ``mrr``.
     gain : tuple of float
-        95 % bootstrap interval of ``mrr`` minus the baseline's, customer by customer; of what could
-        be champion also over the months before the holdout, until there are `ENOUGH_CUSTOMERS`.
+        95 % bootstrap interval of ``mrr`` minus the baseline's, customer by customer; of the
+        champion and what ranks above it also over the months before the holdout, until there are
+        `ENOUGH_CUSTOMERS`.
     seconds : float
         To train and rank.
     champion : bool
@@ -89,16 +91,20 @@ def compare(
         seconds[name] = time.perf_counter() - started
     mrr = {name: metrics["mrr"] for name, metrics in per_customer.items()}
     gains = {name: values - mrr[BASELINE] for name, values in mrr.items()}
-    past = _past_gains({name: recommenders[name] for name in _contenders(mrr)}, training, len(test))
+    interval = partial(bootstrap_interval, random_state=training.random_state)
+    for name in _contenders(mrr):
+        gains[name] = np.concatenate(
+            [gains[name], *_past_gains(recommenders[name], training, len(test))]
+        )
+        if interval(gains[name])[0] > 0:
+            break  # the best that clears: nothing else can be champion
     standings = [
         Standing(
             name,
             len(test),
             mean_metrics(metrics) | of_lists[name],
-            bootstrap_interval(metrics["mrr"], training.random_state),
-            bootstrap_interval(
-                np.concatenate([gains[name], *past.get(name, [])]), training.random_state
-            ),
+            interval(mrr[name]),
+            interval(gains[name]),
             seconds[name],
             by_segment=metrics_by_segment(metrics, test.segment),
         )
@@ -120,33 +126,27 @@ def mark_champion(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def _contenders(mrr: Mapping[str, Doubles]) -> list[str]:
-    """Return the learned recommenders that rank above every popularity."""
-    best = max(values.mean() for name, values in mrr.items() if name in POPULARITIES)
-    return [n for n, values in mrr.items() if n not in POPULARITIES and values.mean() > best]
+    """Return the learned recommenders that rank above every popularity, the best first."""
+    means = {name: values.mean() for name, values in mrr.items()}
+    best = max(mean for name, mean in means.items() if name in POPULARITIES)
+    above = [n for n, mean in means.items() if n not in POPULARITIES and mean > best]
+    return sorted(above, key=lambda name: -means[name])
 
 
 def _past_gains(
-    contenders: Mapping[str, Callable[[Training], Recommender]],
-    training: Training,
-    customers: int,
-) -> dict[str, list[Doubles]]:
-    """Return each contender's gains, customer by customer, in months before a small holdout.
+    fit: Callable[[Training], Recommender], training: Training, customers: int
+) -> Iterator[Doubles]:
+    """Yield a contender's gains, customer by customer, in months before a small holdout.
 
     In each month both sides are fitted to what was known before it.
     """
-    found: dict[str, list[Doubles]] = {name: [] for name in contenders}
-    if not contenders:
-        return found
-    for month in past_months(training, MOST_MONTHS):
-        if customers >= ENOUGH_CUSTOMERS:
-            break
+    months = past_months(training, MOST_MONTHS)
+    while customers < ENOUGH_CUSTOMERS and (month := next(months, None)) is not None:
         known = replace(training, train=month.before, segment=month.segment)
         test = _test_set_of(month, training)
         customers += len(test)
         baseline = _reciprocal_ranks(POPULARITIES[BASELINE](known), test)
-        for name, fit in contenders.items():
-            found[name].append(_reciprocal_ranks(fit(known), test) - baseline)
-    return found
+        yield _reciprocal_ranks(fit(known), test) - baseline
 
 
 def _test_set_of(month: PastMonth, training: Training) -> TestSet:
