@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -34,11 +36,11 @@ from passbook.demo.bank.plan import BLOCK_CUSTOMERS, Plan, make_plan
 from passbook.demo.bank.preferences import DEPOSIT_TASTE, FIRST_ACCOUNT_BONUS, NO_LINE
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
-from passbook.recommend.catalogue import catalogue
+from passbook.recommend.catalogue import Catalogue, catalogue
 from passbook.recommend.context import Context
 from passbook.recommend.holdout import split
-from passbook.recommend.interactions import interactions_as_of
-from passbook.recommend.purchases import days_since_epoch, from_holdings
+from passbook.recommend.interactions import Flags, Interactions, interactions_as_of
+from passbook.recommend.purchases import Ints, Purchases, days_since_epoch, from_holdings
 from passbook.recommend.recommenders import RECOMMENDERS
 from passbook.recommend.scenarios import Scenario, population
 from passbook.recommend.training import Policy, _Scope
@@ -97,58 +99,99 @@ def expected_ndcg(scores: Doubles, odds: Doubles) -> float:
 def judge(bank: Bank, family: str, seed: int) -> dict[str, float]:
     """Return each model's expected NDCG@5 over the oracle's."""
     rng = np.random.default_rng(seed)
-    people, window, shelf = bank.people, bank.window, bank.plan.shelves[family]
+    shelf, group = bank.plan.shelves[family], bank.group(family)
     products = catalogue(product_table(bank.plan))
-    history = from_holdings(holdings_of(bank.plan, people, bank.bought), people.ids, products.codes)
-    train = split(history, window).train
-    families = products.families(FAMILIES)
-    scenario = Scenario("cross_sell", family)
-    targets = population(scenario, train, families).targets & (people.joined < bank.first)
-    state, number = bank.state(), list(bank.plan.shelves).index(family)
-    rate = groups.PURCHASE_RATE[number, people.deposit_group] * np.where(
+    ids, held = bank.people.ids, holdings_of(bank.plan, bank.people, bank.bought)
+    history = from_holdings(held, ids, products.codes)
+    learning = Learning(bank, family, products, history)
+    state = bank.state()
+    rate = np.where(learning.targets, buying_rate(bank, family, state), 0.0)
+    chosen = rng.choice(len(rate), TARGETS, p=rate / rate.sum())
+    buyers = purchases._Buyers(bank.people, np.sort(chosen).astype(np.int32))
+    last = days_since_epoch(bank.window.test_end)
+    view = purchases._View(bank.first, last, bank.window.test_start.month, 0.0)
+    by_group = np.stack(
+        [
+            purchases._odds(buyers, np.full(TARGETS, g, np.int8), shelf, state, view)
+            for g in range(group.max() + 1)
+        ]
+    )
+    odds = by_group[group[buyers.customer], np.arange(TARGETS)]
+    shares = {"oracle": purchases._group_shares(buyers, shelf, state, view)}
+    if family == "deposit":
+        shares["observer"] = observed_shares(bank, buyers.customer, state)
+    found = {
+        name: expected_ndcg(np.einsum("ug,gup->up", share, by_group), odds)
+        for name, share in shares.items()
+    }
+    wrong = rng.random(len(rate)) < WRONG[family]
+    told = np.where(wrong, rng.integers(0, len(by_group), len(rate)), group)
+    place = np.searchsorted(np.array(products.codes.to_pylist()), np.array(shelf.codes))
+    for name, scores in learning.scores(told, buyers.customer.astype(np.int64)):
+        found[name] = expected_ndcg(scores[:, place], odds)
+    best = found.pop("oracle")
+    return {name: value / best for name, value in found.items()}
+
+
+def buying_rate(bank: Bank, family: str, state: purchases._State) -> Doubles:
+    """Return everybody's true rate of buying of a family."""
+    number = list(bank.plan.shelves).index(family)
+    again = np.where(
         state.last_product[family] >= 0,
         1.0 - purchases.REPEAT_SHARE,
         purchases.CROSS_FAMILY_RATE,
     )
-    rate = np.where(targets, rate, 0.0)
-    chosen = rng.choice(len(rate), TARGETS, p=rate / rate.sum())
-    buyers = purchases._Buyers(people, np.sort(chosen).astype(np.int32))
-    last = days_since_epoch(window.test_end)
-    view = purchases._View(bank.first, last, window.test_start.month, 0.0)
-    by_group = np.stack(
-        [
-            purchases._odds(buyers, np.full(TARGETS, g, np.int8), shelf, state, view)
-            for g in range(bank.group(family).max() + 1)
-        ]
-    )
-    odds = by_group[bank.group(family)[buyers.customer], np.arange(TARGETS)]
-    shares = purchases._group_shares(buyers, shelf, state, view)
-    best = expected_ndcg(np.einsum("ug,gup->up", shares, by_group), odds)
-    found = {}
-    if family == "deposit":
-        told = observed_shares(bank, buyers.customer, state)
-        found["observer"] = expected_ndcg(np.einsum("ug,gup->up", told, by_group), odds)
-    segment = np.where(
-        rng.random(len(rate)) < WRONG[family],
-        rng.integers(0, len(by_group), len(rate)),
-        bank.group(family),
-    )
-    then = interactions_as_of(history, BASE_DATE - timedelta(weeks=OUTCOME_WEEKS))
-    known = then.customers_who_hold(families[family])
-    segment = np.where(known, segment, NO_SEGMENT).astype(np.int32)
-    profile = profile_of(bank)
-    scope = _Scope(scenario, products, families, profile, Policy())
-    training = scope.training(train, segment, AlsParameters())
-    rows = buyers.customer.astype(np.int64)
-    context = Context(train.take(rows), segment[rows], profile[rows])
-    place = np.searchsorted(np.array(products.codes.to_pylist()), np.array(shelf.codes))
-    shut = ~products.on_sale(window.test_start, window.test_end)
-    for name in MODELS:
-        scores = RECOMMENDERS[name](training).score(context).astype(float)
-        scores[:, shut] = -np.inf
-        scores[context.baskets.rows, context.baskets.items] = -np.inf
-        found[name] = expected_ndcg(scores[:, place], odds)
-    return {name: value / best for name, value in found.items()}
+    return np.asarray(groups.PURCHASE_RATE[number, bank.people.deposit_group] * again)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What models may know of a bank before the month: purchases, and segments of long ago."""
+
+    bank: Bank
+    family: str
+    products: Catalogue
+    history: Purchases
+
+    @cached_property
+    def train(self) -> Interactions:
+        """What had been bought before the month."""
+        return split(self.history, self.bank.window).train
+
+    @cached_property
+    def families(self) -> dict[str, Flags]:
+        """Products of each family."""
+        return self.products.families(FAMILIES)
+
+    @property
+    def scenario(self) -> Scenario:
+        """Cross-selling of the family."""
+        return Scenario("cross_sell", self.family)
+
+    @property
+    def targets(self) -> Flags:
+        """Who is offered the family, of those who are customers by then."""
+        part = population(self.scenario, self.train, self.families)
+        return np.asarray(part.targets & (self.bank.people.joined < self.bank.first))
+
+    def scores(self, group: Ints, rows: npt.NDArray[np.int64]) -> Iterator[tuple[str, Doubles]]:
+        """Yield each model's scores of every product for some customers.
+
+        `group` are everybody's segments, known of who held the family half a year before.
+        """
+        then = interactions_as_of(self.history, BASE_DATE - timedelta(weeks=OUTCOME_WEEKS))
+        known = then.customers_who_hold(self.families[self.family])
+        segment = np.where(known, group, NO_SEGMENT).astype(np.int32)
+        profile, window = profile_of(self.bank), self.bank.window
+        scope = _Scope(self.scenario, self.products, self.families, profile, Policy())
+        training = scope.training(self.train, segment, AlsParameters())
+        context = Context(self.train.take(rows), segment[rows], profile[rows])
+        shut = ~self.products.on_sale(window.test_start, window.test_end)
+        for name in MODELS:
+            scores = RECOMMENDERS[name](training).score(context).astype(float)
+            scores[:, shut] = -np.inf
+            scores[context.baskets.rows, context.baskets.items] = -np.inf
+            yield name, scores
 
 
 def profile_of(bank: Bank) -> npt.NDArray[np.int32]:
@@ -192,7 +235,8 @@ def observed_shares(
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--customers", type=int, default=BLOCK_CUSTOMERS)
+    most = f"Customers of each bank, at most {BLOCK_CUSTOMERS:,}."
+    parser.add_argument("--customers", type=int, default=BLOCK_CUSTOMERS, help=most)
     parser.add_argument("--banks", type=int, default=4, help="Banks, each of its own seed.")
     parser.add_argument("--first-seed", type=int, default=100)
     options = parser.parse_args()

@@ -21,10 +21,6 @@ def run(_arguments: argparse.Namespace) -> int:
         weeks = ledger.stale_weeks(connection)
     for week in weeks:
         print(f"{week.base_date} {week.stage}: {week.reasons}\n    {week.mend}")
-    print(summary(len({week.base_date for week in weeks})))
+    count = len({week.base_date for week in weeks})
+    print("1 stale week." if count == 1 else f"{count or 'No'} stale weeks.")
     return STALE if weeks else 0
-
-
-def summary(weeks: int) -> str:
-    """Say how many weeks are stale."""
-    return "1 stale week." if weeks == 1 else f"{weeks or 'No'} stale weeks."

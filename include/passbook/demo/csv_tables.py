@@ -53,8 +53,8 @@ class CsvFile:
     path: Path
     encoding: str = "utf8"
     delimiter: str = ","
-    misfits: list[csv.InvalidRow] = field(default_factory=list)
-    """Rows with more or fewer fields than the header."""
+    misfits: Counter[int] = field(default_factory=Counter)
+    """Rows with more or fewer fields than the header, by how many the header has."""
 
     @contextmanager
     def opened(self, names: list[str] | None = None) -> Iterator[csv.CSVStreamingReader]:
@@ -89,7 +89,7 @@ class CsvFile:
             ) from None
 
     def _note(self, row: csv.InvalidRow) -> str:
-        self.misfits.append(row)
+        self.misfits[row.expected_columns] += 1
         return "skip"
 
     def _unreadable(self) -> str:
@@ -172,10 +172,9 @@ def _schema(file: CsvFile, names: list[str]) -> pa.Schema:
                 while not _fits(values, open_kinds[at][0]):
                     del open_kinds[at][0]
     if file.misfits:
-        expected = file.misfits[0].expected_columns
+        ((expected, rows),) = file.misfits.items()
         raise InputError(
-            f"{file.path}: not every row has {expected} fields, as the header has: "
-            f"{len(file.misfits):,} don't."
+            f"{file.path}: not every row has {expected} fields, as the header has: {rows:,} don't."
         )
     return pa.schema(
         (name, pa.string() if none else kinds[0])

@@ -99,7 +99,7 @@ def check_source(
     selects = {
         table: source.statement(table, base_date, bank_database, checked) for table in source.tables
     }
-    read = frozenset[str]().union(*(source.needs(table) for table in source.tables))
+    read = {needed for table in source.tables for needed in source.needs(table)}
     with _database(hive, checked if read else None):
         described: dict[str, pa.Schema | str] = {}
         for table, select in selects.items():
