@@ -25,11 +25,24 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert cli.COMMANDS[command].summary.split()[0] in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("given", [[], ["nonsense"], ["stop", "--nonsense"], ["demo", "--months"]])
-def test_wrong_usage_is_exit_status_2(given: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([], "required: COMMAND"),
+        (["nonsense"], "nonsense"),
+        (["stop", "--nonsense"], "--nonsense"),
+        (["demo", "--months"], "expected one argument"),
+        (["maintain", "--keep-weeks", "0"], "'0' is not a whole number from 1 on"),
+        (["backfill", "2022-13-01", "2022-12-04"], "'2022-13-01' is not a date of the form"),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(
+    given: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(given)
     assert ended.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_a_named_failure_is_one_sentence_on_stderr_and_exit_status_1(tmp_path: Path) -> None:

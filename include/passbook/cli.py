@@ -42,7 +42,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "summary": Command("passbook.demo.summary", "Show what a published week says."),
     "prepare": Command("passbook.commands.prepare", "Make the mart's database and its logins."),
     "migrate": Command("passbook.commands.migrate", "Bring the mart to this code's schema."),
-    "simulate": Command("passbook.demo.simulate", "Write and register a demo bank."),
+    "simulate": Command("passbook.commands.simulate", "Write and register a demo bank."),
     "source": Command("passbook.commands.source", "List, begin and check source adapters."),
     "quality": Command(
         "passbook.commands.quality", "Show what a week's rules came to; let a broken one pass."

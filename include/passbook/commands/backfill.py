@@ -9,6 +9,7 @@ from rich.console import Console
 
 from passbook import settings
 from passbook.base_date import base_dates_between, check_base_date
+from passbook.commands import options
 from passbook.contracts import STAGES
 from passbook.demo import progress
 from passbook.embedded import stack, week_runs
@@ -18,8 +19,8 @@ from passbook.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("first", type=date.fromisoformat, help="First day, YYYY-MM-DD.")
-    parser.add_argument("last", type=date.fromisoformat, help="Last day, YYYY-MM-DD.")
+    parser.add_argument("first", type=options.day, help="First day, YYYY-MM-DD.")
+    parser.add_argument("last", type=options.day, help="Last day, YYYY-MM-DD.")
     parser.add_argument(
         "--only", action="append", choices=STAGES, metavar="STAGE",
         help="This stage alone; may be given several times (default: all five, in order).",

@@ -24,14 +24,23 @@ PURCHASE_WEEKS = (date(2020, 3, 29), date(2020, 6, 28), date(2020, 8, 30))
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--source", default=DEMO, choices=(DEMO, INSURANCE_PURCHASES))
-    parser.add_argument("--data", type=Path, help="Folder with the insurer's purchase files.")
-    parser.add_argument("--customers", type=int, default=DemoBank.customers)
-    parser.add_argument("--months", type=int, default=DemoBank.months)
-    parser.add_argument("--seed", type=int, default=DemoBank.seed)
     parser.add_argument(
-        "--base-date", action="append", help="Backfill this Sunday; may be repeated."
-    )
+        "--source", default=DEMO, choices=(DEMO, INSURANCE_PURCHASES),
+        help="A simulated bank, or a real insurer's files (default: demo).",
+    )  # fmt: skip
+    parser.add_argument("--data", type=Path, help="Folder with the insurer's purchase files.")
+    for name, default, what in (
+        ("--customers", DemoBank.customers, "Customers of the simulated bank"),
+        ("--months", DemoBank.months, "Calendar months of its history"),
+        ("--seed", DemoBank.seed, "Seed of its random numbers"),
+    ):
+        parser.add_argument(
+            name, type=int, default=default, metavar="N", help=f"{what} (default: {default})."
+        )
+    parser.add_argument(
+        "--base-date", action="append", metavar="DATE",
+        help="Backfill this Sunday; may be repeated (default: run the newest week).",
+    )  # fmt: skip
     parser.add_argument(
         "--again", action="store_true", help="Run stages again that have succeeded already."
     )
@@ -51,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             chosen.home,
             arguments.source,
             chosen.sources,
+            heap=chosen.hive_heap,
             schedule_until=max(weeks) if arguments.source == INSURANCE_PURCHASES else None,
         )
     with progress.phase(console, f"Filling {arguments.source}"):

@@ -6,13 +6,14 @@ import argparse
 
 from passbook import settings
 from passbook.base_date import newest_base_date
+from passbook.commands import options
 from passbook.steps.maintain import maintain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare that without ``--apply`` nothing happens."""
     parser.add_argument(
-        "--keep-weeks", type=int, metavar="N",
+        "--keep-weeks", type=options.positive, metavar="N",
         help="weeks of the mart to keep (default: PASSBOOK_KEEP_MART_WEEKS)",
     )  # fmt: skip
     parser.add_argument(
@@ -24,8 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Tell what goes, and let go of it with ``--apply``."""
     chosen = settings.load()
     if arguments.keep_weeks is not None:
-        if arguments.keep_weeks < 1:
-            raise SystemExit("passbook maintain: --keep-weeks must be 1 or more")
         chosen = chosen.model_copy(update={"keep_mart_weeks": arguments.keep_weeks})
     gone = maintain(chosen, newest_base_date(), dry_run=not arguments.apply)
     for item in gone:

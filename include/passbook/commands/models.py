@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import date
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
-from rich.console import Console
-from rich.table import Table
 
 from passbook import artifacts, ledger, mart, settings
 from passbook.base_date import newest_base_date, parse_base_date
+from passbook.commands.terminal import print_table
 from passbook.errors import ArtifactError
 from passbook.steps.stage import mart_url
 
@@ -45,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _list(connection: Connection, arguments: argparse.Namespace) -> int:
-    _print(
+    print_table(
         ("model", "version", "from", "promoted", "decided", "by", "reason"),
         (
             (d.model, d.version, str(d.base_date), "yes" if d.promoted else "no",
@@ -59,7 +57,7 @@ def _list(connection: Connection, arguments: argparse.Namespace) -> int:
 def _live(connection: Connection, arguments: argparse.Namespace) -> int:
     day: date = parse_base_date(arguments.on) if arguments.on else newest_base_date()
     print(f"In force on {day}:")
-    _print(
+    print_table(
         ("model", "version", "trained for"),
         ((v.model, v.version, str(v.base_date)) for v in ledger.live_models(connection, day)),
     )
@@ -105,10 +103,3 @@ def _verify(connection: Connection, _arguments: argparse.Namespace) -> int:
             print(error)
     print(f"{len(promised)} versions, {faults} of them damaged.")
     return 1 if faults else 0
-
-
-def _print(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if Console().is_terminal else 200, markup=False).print(table)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from collections.abc import Iterable
 from contextlib import closing
 from datetime import date, datetime, time, timedelta
 
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
-from rich.console import Console
-from rich.table import Table
 
 from passbook import ledger, ledger_quality, mart, settings
 from passbook.base_date import BANK_TIMEZONE, newest_base_date, now, parse_base_date
+from passbook.commands import options
+from passbook.commands.terminal import print_table
 from passbook.contracts import STAGES, WORK_TABLES
 from passbook.errors import InputError
 from passbook.ledger_quality import Override, Result
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--until",
         metavar="DAY",
         required=True,
-        type=date.fromisoformat,
+        type=options.day,
         help="last day on which a run honours it; a past day ends an override",
     )
     override.set_defaults(action=_override)
@@ -68,7 +67,7 @@ def _show(connection: Connection, arguments: argparse.Namespace) -> int:
     told = f" ({verdict.code}: {verdict.reason})" if verdict.code else ""
     print(f"{day}: {verdict.verdict}{told}")
     broken = [result for result in found if not result.passed]
-    _print(
+    print_table(
         ("work table", "rule", "severity", "broken by", "of rows", "for example"),
         (_line(result) for result in (found if arguments.all else broken)),
     )
@@ -126,10 +125,3 @@ def _override(connection: Connection, arguments: argparse.Namespace) -> int:
             "Clear the run's failed task now."
         )
     return 0
-
-
-def _print(columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if Console().is_terminal else 200, markup=False).print(table)

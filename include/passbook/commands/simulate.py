@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
-from datetime import date
 from pathlib import Path
 from time import perf_counter
 
 from passbook import hive, settings
 from passbook.base_date import newest_base_date
+from passbook.commands import options
 from passbook.demo import load
 from passbook.demo.bank.defects import DEFECTS, inject
 from passbook.demo.bank.drift import DRIFTS, Drift
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--customers", type=int, default=50_000, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE",
+    parser.add_argument("--end", type=options.day, metavar="DATE",
                         help="Last simulated day (default: the last Sunday).")  # fmt: skip
     parser.add_argument("--months", type=int, default=30, help="Calendar months (30).")
     parser.add_argument("--folder", type=Path,
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--files-only", action="store_true", help="Do not register in Hive.")
     parser.add_argument("--drift", choices=DRIFTS,
                         help="How a drift sets in, with --drift-from (sudden).")  # fmt: skip
-    parser.add_argument("--drift-from", type=date.fromisoformat, metavar="DATE",
+    parser.add_argument("--drift-from", type=options.day, metavar="DATE",
                         help="Change the customers' behaviour from this day on.")  # fmt: skip
     parser.add_argument("--defect", action="append", default=[], choices=DEFECTS,
                         help="Spoil the tables, for rehearsal; may be repeated.")  # fmt: skip
