@@ -73,19 +73,6 @@ def select_faults(found: pa.Schema, table: Table) -> list[str]:
     return faults
 
 
-def completed(select: str, found: pa.Schema, table: Table) -> str:
-    """Return the SELECT with the optional columns that it lacks, null in every row."""
-    if all(name in found.names for name in table.column_names):
-        return select
-    columns = ",\n    ".join(
-        f"s.`{c.name}`"
-        if c.name in found.names
-        else f"CAST(NULL AS {hive_type(c.type)}) AS `{c.name}`"
-        for c in table.columns
-    )
-    return f"SELECT\n    {columns}\nFROM (\n{select}\n) s"
-
-
 def check_source(
     hive: Hive, source: Source, base_date: date, bank_database: str
 ) -> Iterator[TableCheck]:
@@ -105,12 +92,12 @@ def check_source(
         for table, select in selects.items():
             described[table] = found = _described(hive, source, table, select, described)
             if table in read and isinstance(found, pa.Schema):
-                _stand_in(hive, f"{checked}.{table}", countable(table, select, found), base_date)
+                _stand_in(hive, f"{checked}.{table}", completed(table, select, found), base_date)
         schemas = {
             table: found for table, found in described.items() if isinstance(found, pa.Schema)
         }
         counted = {
-            table: countable(table, selects[table], found) for table, found in schemas.items()
+            table: completed(table, selects[table], found) for table, found in schemas.items()
         }
         for table in source.tables:
             found = described[table]
@@ -175,8 +162,8 @@ def unfit_columns(table: Table, found: pa.Schema) -> frozenset[str]:
     )
 
 
-def countable(table: str, select: str, found: pa.Schema) -> str:
-    """Return a SELECT of the contract's columns, those that don't fit null."""
+def completed(table: str, select: str, found: pa.Schema) -> str:
+    """Return a SELECT of the contract's columns; what is absent or doesn't fit is null."""
     contract = WORK_TABLES[table]
     unfit = unfit_columns(contract, found)
     if not unfit and tuple(found.names) == contract.column_names:
@@ -274,7 +261,7 @@ def _columns(
 
 
 def coarse(column: Column, value: str) -> str:
-    """Return a customers' smallest or largest value such that it is no one customer's any more.
+    """Return a smallest or largest value in a form too coarse to be one customer's.
 
     A date becomes its month, a date of birth its year, a number its first digit: enough to see a
     wrong unit or a date that stands for "unknown".

@@ -253,7 +253,7 @@ def _build_one(
     table, database = WORK_TABLES[partition.table], week.settings.work_database
     start = monotonic()
     select = _select(week, partition.table, partition.at)
-    select = completed(select, columns[table.name], table)
+    select = completed(table.name, select, columns[table.name])
     hive.execute(insert_statement(table, database, partition.at, select))
     seconds = monotonic() - start
     dataset, size = hive.open_files(database, table.name, partition.at)

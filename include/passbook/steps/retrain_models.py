@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from passbook import artifacts, ledger
 from passbook.base_date import observation_dates
-from passbook.contracts import FAMILIES, OPS_TABLES
+from passbook.contracts import OPS_TABLES
 from passbook.credit import style_classifiers
 from passbook.credit.scoring import CreditModels
 from passbook.errors import ArtifactError, NoAcquisitionsError
@@ -223,14 +223,15 @@ def _with_champion(board: pa.Table, parameters: Mapping[str, Any]) -> pa.Table:
 
 def offered_models(week: Week) -> dict[str, list[str]]:
     """Return the models that the bank's work tables call for, by domain."""
-    families = [family for family in FAMILIES if week.offers(f"{family}_holding")]
     return {
         "segments": [
             segment_customers.model_name(family)
             for family, features in FEATURE_SETS.items()
             if week.offers(features.profile)
         ],
-        "recommend": [f"recommend.{s.name}" for s in offered_scenarios(families)],
+        "recommend": [
+            f"recommend.{s.name}" for s in offered_scenarios(recommend_products.families(week))
+        ],
         "credit": [score_credit.STYLE_MODEL, score_credit.DEFAULT_MODEL]
         if score_credit.offered(week)
         else [],

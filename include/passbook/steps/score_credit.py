@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import expit
 
-from passbook.base_date import observation_dates
+from passbook.base_date import OUTCOME_WEEKS, observation_dates
 from passbook.contracts import MART_TABLES, OPS_TABLES, STYLES
 from passbook.credit import features, records, risk_models, scoring, style_classifiers
 from passbook.credit.evaluation import check_outcomes
@@ -50,8 +50,8 @@ STYLE_MODEL = "credit.style"
 DEFAULT_MODEL = "credit.default"
 FAIRNESS_APPROVAL = "fairness_approval"
 """Parameter of a model whose unequal approvals a named person has accepted."""
-OUTCOME_DAYS = 182
-"""The 26 weeks that an outcome takes."""
+OUTCOME_DAYS = 7 * OUTCOME_WEEKS
+"""Length of the outcome window."""
 AUDITED = ("sex", "age_band")
 """Protected attributes that fairness is measured by."""
 
