@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from passbook import artifacts
+from passbook import artifacts, ledger
 from passbook.credit.scoring import CreditModels
 from passbook.errors import ArtifactError
 from passbook.recommend.model import RecommendModel
 from passbook.segments import SegmentModel
-from passbook.steps.model_files import read_model
+from passbook.steps.model_files import read_model, read_version
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,12 @@ def test_other_codes_files_fail_with_e602_and_a_sentence(
         assert told.startswith("E602")
         assert f"segments.deposit {written.version} was written by 0.0.1+abc" in told
         assert "Train it anew" in told
+
+
+def test_a_version_is_read_only_with_the_manifest_that_the_ledger_knows(tmp_path: Path) -> None:
+    day = date(2022, 12, 4)
+    written = artifacts.write(tmp_path, "credit.style", day, {"model.json": b"{}"}, {})
+    known = ledger.ModelVersion(written.model, written.version, day, written.manifest_sha256)
+    assert read_version(tmp_path, known) == written
+    with pytest.raises(ArtifactError, match="is not the manifest in the ledger"):
+        read_version(tmp_path, replace(known, manifest_sha256="0" * 64))

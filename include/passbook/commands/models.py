@@ -13,6 +13,7 @@ from passbook import artifacts, ledger, mart, settings
 from passbook.base_date import newest_base_date, parse_base_date
 from passbook.commands.terminal import print_table
 from passbook.errors import ArtifactError
+from passbook.steps.model_files import read_version
 from passbook.steps.stage import mart_url
 
 
@@ -87,17 +88,15 @@ def _verify(connection: Connection, _arguments: argparse.Namespace) -> int:
     folder = settings.load().artifacts
     needed = ledger.versions_in_use(connection, newest_base_date())
     promised = {
-        (d.model, d.version): d.manifest_sha256
+        (d.model, d.version): d
         for d in ledger.model_history(connection)
         # Files that `passbook maintain` has let go of are no damage.
         if (d.model, d.version) in needed or d.version in artifacts.versions(folder, d.model)
     }
     faults = 0
-    for (model, version), manifest_sha256 in sorted(promised.items()):
+    for _, decision in sorted(promised.items()):
         try:
-            found = artifacts.read(folder, model, version).manifest_sha256
-            if found != manifest_sha256:
-                raise ArtifactError(f"{model} {version} is not the manifest in the ledger.")
+            read_version(folder, decision)
         except ArtifactError as error:
             faults += 1
             print(error)

@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 from psycopg2.extras import RealDictCursor
 
-from passbook import artifacts, ledger, mart, settings
+from passbook import ledger, mart, settings
 from passbook.credit.explanation import Explanation, explain
 from passbook.credit.records import opened_values
 from passbook.errors import InputError, NoChampionError
 from passbook.mart.connection import transaction
 from passbook.privacy.sealing import Sealer
 from passbook.steps import stage
+from passbook.steps.model_files import read_version
 from passbook.steps.privacy import RECORDS
 from passbook.steps.score_credit import DEFAULT_MODEL, STYLE_MODEL
 
@@ -63,6 +64,8 @@ def find(connection: Connection, folder: Path, base_date: date | None) -> InForc
     ------
     NoChampionError
         E601 when a model has not been promoted yet.
+    ArtifactError
+        E602 when files differ from what was promoted.
     InputError
         E803 when no base date is given and none has been published.
     """
@@ -72,7 +75,7 @@ def find(connection: Connection, folder: Path, base_date: date | None) -> InForc
         version = ledger.champion(connection, model, day)
         if version is None:
             raise NoChampionError(f"{model} has not been promoted for {day}.")
-        found.append(artifacts.read(folder, model, version.version))
+        found.append(read_version(folder, version))
     return InForce(day, *found)
 
 

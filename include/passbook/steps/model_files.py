@@ -1,4 +1,4 @@
-"""Models out of their files, whichever code wrote these."""
+"""Models out of their files: those that the ledger names, whichever code wrote them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,28 @@ from typing import TYPE_CHECKING, TypeVar
 from passbook.errors import ArtifactError, PassbookError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from passbook.artifacts import Artifact
+    from passbook.ledger import Decision, ModelVersion
 
 Model = TypeVar("Model")
+
+
+def read_version(folder: Path, version: ModelVersion | Decision) -> Artifact:
+    """Return the files of a version, held against their manifest, and that against the ledger.
+
+    Raises
+    ------
+    ArtifactError
+        E602 when a file differs from the manifest, or the manifest from the ledger's.
+    """
+    from passbook import artifacts  # noqa: PLC0415 (doors are opened when a stage runs)
+
+    found = artifacts.read(folder, version.model, version.version)
+    if found.manifest_sha256 != version.manifest_sha256:
+        raise ArtifactError(f"{version.model} {version.version} is not the manifest in the ledger.")
+    return found
 
 
 def read_model(read: Callable[[Mapping[str, bytes]], Model], artifact: Artifact) -> Model:

@@ -38,7 +38,7 @@ from passbook.steps import (
     segment_customers,
 )
 from passbook.steps.judging import Judged, champion_row, decide_awaiting, judge_all, store
-from passbook.steps.model_files import read_model
+from passbook.steps.model_files import read_model, read_version
 from passbook.steps.stage import NONE_IN_FORCE
 from passbook.steps.trial_book import trial_book
 
@@ -364,7 +364,7 @@ def _silhouettes(
 
 def _champion_before(stage: Stage, model: str) -> Artifact | None:
     version = ledger.champion(stage.mart, model, stage.base_date - timedelta(weeks=1))
-    return artifacts.read(stage.settings.artifacts, model, version.version) if version else None
+    return read_version(stage.settings.artifacts, version) if version else None
 
 
 def _readable_champion_before(stage: Stage, model: str) -> Artifact | None:

@@ -17,13 +17,13 @@ from urllib.parse import quote, urlencode
 from passbook import settings as settings_module
 from passbook.base_date import observation_dates
 from passbook.errors import (
-    ArtifactError,
     PassbookError,
     SettingsError,
     StageBusyError,
     StaleWriterError,
 )
 from passbook.settings import Settings
+from passbook.steps.model_files import read_version
 from passbook.steps.week import Week
 
 if TYPE_CHECKING:
@@ -84,15 +84,13 @@ class Stage:
         ArtifactError
             E602 when its files differ from what was promoted.
         """
-        from passbook import artifacts, ledger  # noqa: PLC0415
+        from passbook import ledger  # noqa: PLC0415
 
         version = ledger.champion(self.mart, model, self.base_date)
         if version is None:
             self.week.used[model] = NONE_IN_FORCE  # one that comes to be makes the week stale
             return None
-        artifact = artifacts.read(self.settings.artifacts, model, version.version)
-        if artifact.manifest_sha256 != version.manifest_sha256:
-            raise ArtifactError(f"{model} {version.version} is not the manifest that was promoted.")
+        artifact = read_version(self.settings.artifacts, version)
         self.week.used[model] = artifact.manifest_sha256
         return artifact
 
