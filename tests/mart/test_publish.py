@@ -252,21 +252,6 @@ def test_no_message_quotes_a_customer(loader: Connection, fence: ledger.Fence) -
     assert caught.value.__suppress_context__
 
 
-def test_the_callers_check_can_refuse(loader: Connection, fence: ledger.Fence) -> None:
-    def refuse_held(table: str, block: pa.RecordBatch) -> None:
-        if table == "customer_segment":
-            raise ProofError(f"{block.num_rows} offers are held already.")
-
-    with pytest.raises(ProofError, match="2 offers are held"):
-        mart.publish(
-            loader,
-            fence,
-            {"customer_segment": [segments([1, 2])]},
-            inputs={},
-            check=refuse_held,
-        )
-
-
 def test_an_unknown_table_is_refused(loader: Connection, fence: ledger.Fence) -> None:
     with pytest.raises(InputError, match="no table customers"):
         mart.publish(loader, fence, {"customers": []}, inputs={})

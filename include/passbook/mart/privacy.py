@@ -18,9 +18,9 @@ from pyarrow import csv
 
 from passbook.mart.connection import transaction
 from passbook.mart.copy_stream import copy_blocks
+from passbook.mart.prepare import OWNER
 from passbook.mart.wire import WireColumn, encode
 
-_OWNER = "passbook_owner"
 _BLOCK_ROWS = 65_536
 _SEALED = """
     SELECT customer_id, encode(sealed, 'hex') FROM mart.credit_score_record
@@ -94,7 +94,7 @@ def mask_analysts(connection: Connection, *, masked: bool) -> None:
         As the mart's owner.
     """
     with transaction(connection) as cursor:
-        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(_OWNER)))
+        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER)))
         cursor.execute("SELECT ops.mask_analysts(%s)", (masked,))
 
 
@@ -139,7 +139,7 @@ def reseal(connection: Connection, base_date: date, run_id: str, newest: int, an
     anew : callable
     """
     with transaction(connection) as cursor:
-        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(_OWNER)))
+        cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER)))
         cursor.execute('CREATE TABLE stage.resealed (customer_id text COLLATE "C", sealed bytea)')
         with tempfile.TemporaryFile() as file:
             query = cursor.mogrify(_SEALED, (base_date,)).decode()

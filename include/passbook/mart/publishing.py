@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -40,9 +40,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[str, pa.RecordBatch], None]
-"""Takes a table's name and a block of it; raises an error of its own to refuse it."""
-
 
 @dataclass(frozen=True)
 class Publication:
@@ -60,7 +57,6 @@ def publish(
     tables: Mapping[str, Iterable[pa.RecordBatch]],
     *,
     inputs: Mapping[str, str],
-    check: Check | None = None,
     lock_timeout_seconds: float = 30.0,
 ) -> list[Publication]:
     """Publish tables of one base date in one transaction.
@@ -75,8 +71,6 @@ def publish(
         Consumed block by block in another thread, one table after the other in this order.
     inputs : Mapping[str, str]
         Fingerprints of everything that the tables were computed from.
-    check : callable, optional
-        An audit of the caller's own on every block.
     lock_timeout_seconds : float
         Longest wait for readers to leave the old partitions.
 
@@ -106,7 +100,7 @@ def publish(
     with transaction(connection) as cursor:
         cursor.execute("SELECT ops.check_fence(%s, %s, %s)", fence_values)
     with transaction(connection) as cursor:
-        done = {name: _stage(cursor, fence, name, tables[name], check) for name in tables}
+        done = {name: _stage(cursor, fence, name, tables[name]) for name in tables}
         if proof.PROVED in done:
             partitions = {name: staged.partition for name, staged in done.items()}
             proof.prove_offers(cursor, fence.base_date, partitions)
@@ -130,13 +124,7 @@ class _Staged:
     """The different explanations that its rows name."""
 
 
-def _stage(
-    cursor: Cursor,
-    fence: Fence,
-    name: str,
-    batches: Iterable[pa.RecordBatch],
-    check: Check | None,
-) -> _Staged:
+def _stage(cursor: Cursor, fence: Fence, name: str, batches: Iterable[pa.RecordBatch]) -> _Staged:
     """Fill the table's new partition, auditing and hashing every block on its way."""
     contract = MART_TABLES[name]
     cursor.execute("SELECT ops.create_stage_table(%s, %s)", (name, fence.base_date))
@@ -145,7 +133,7 @@ def _stage(
         cursor,
         sql.Identifier("stage", staged.partition),
         contract.column_names[1:],
-        _audited(contract, fence.base_date, batches, staged, check),
+        _audited(contract, fence.base_date, batches, staged),
         freeze=True,
     )
     if cursor.rowcount != staged.rows:
@@ -159,7 +147,6 @@ def _audited(
     base_date: date,
     batches: Iterable[pa.RecordBatch],
     staged: _Staged,
-    check: Check | None,
 ) -> Iterator[list[WireColumn]]:
     order, content = KeyOrder(contract), ContentHash()
     for block in in_blocks(contract.schema, batches, BLOCK_ROWS):
@@ -168,8 +155,6 @@ def _audited(
         columns = [encode(column) for column in block.columns]
         content.update(columns)
         staged.rows += block.num_rows
-        if check is not None:
-            check(contract.name, block)
         if "explanations" in contract.column_names:
             staged.explanations = _with(staged.explanations, block["explanations"].flatten())
         yield columns[1:]  # the stage table knows its base date

@@ -145,11 +145,11 @@ def statistics_sql(table: str, select: str) -> str:
 
     The two last are null for texts without a code list: they would show a customer's data.
     """
-    figures = ["COUNT(*) AS `rows_found`"]
+    figures = []
     for column in WORK_TABLES[table].columns:
         name = f"t.`{column.name}`"
         figures += [
-            f"COUNT(*) - COUNT({name}) AS `{column.name}__nulls`",
+            f"COUNT(*) - COUNT({name}) AS `{nulls_name(column.name)}`",
             f"COUNT(DISTINCT {name}) AS `{column.name}__distinct`",
         ]
         for word in ("MIN", "MAX"):

@@ -40,7 +40,7 @@ def migration_flow(migration: pa.Table, names: Mapping[int, SegmentName]) -> str
     drawn = [*_bands(moves, before, now, unit)]
     for side, tops, x in (("end", before, LEFT), ("start", now, RIGHT)):
         for segment, (top, height) in tops.items():
-            drawn.append(_bar(segment, top, height, x))
+            drawn.append(_bar(top, height, x))
             drawn.append(_label(segment, top + height / 2, x, side, names))
     bottom = max(top + height for tops in (before, now) for top, height in tops.values())
     return (
@@ -91,7 +91,7 @@ def _bands(moves: Sequence[Move], before: Tops, now: Tops, unit: float) -> list[
     return bands
 
 
-def _bar(segment: int | None, top: float, height: float, x: int) -> str:
+def _bar(top: float, height: float, x: int) -> str:
     place = x if x == LEFT else x - 6
     return f'<rect x="{place}" y="{top:.1f}" width="6" height="{height:.1f}" fill="#1a202c"/>'
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from passbook.contracts import FAMILIES, WORK_TABLES, Column, Table
 from passbook.errors import HiveStatementError
-from passbook.quality.figures import ROW_COUNT, figures_sql, statistics_sql
+from passbook.quality.figures import ROW_COUNT, figures_sql, nulls_name, statistics_sql
 from passbook.quality.rules import NOT_EMPTY, Rule, rules_of
 from passbook.source_template import hive_type
 from passbook.warehouse import fits
@@ -250,7 +250,7 @@ def _columns(
                 c.name,
                 hive_type(c.type),
                 found,
-                statistics[f"{c.name}__nulls"],
+                statistics[nulls_name(c.name)],
                 statistics[f"{c.name}__distinct"],
                 smallest,
                 largest,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
@@ -64,19 +64,6 @@ class Week:
         families = [family] if family in FAMILIES else FAMILIES
         names = [f"{f}_holding" for f in families if self.offers(f"{f}_holding")]
         return pa.concat_tables([self.table(name, columns) for name in names])
-
-    def batches(
-        self, name: str, columns: Sequence[str] | None = None, *, at: date | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """Yield a work table in blocks of at most ``settings.block_rows`` rows."""
-        self._use(name, at)
-        return self.hive.iter_batches(
-            self.settings.work_database,
-            name,
-            at or self.base_date,
-            columns=columns,
-            rows=self.settings.block_rows,
-        )
 
     def fingerprint(self, name: str, *, at: date | None = None) -> str:
         """Return the content hash of a work table.
