@@ -1,4 +1,4 @@
-"""``passbook backfill`` refuses a range that means nothing before it starts anything."""
+"""``passbook backfill`` refuses what means nothing before it starts anything."""
 
 from datetime import date
 from pathlib import Path
@@ -15,16 +15,17 @@ def test_the_weeks_are_the_sundays_of_the_range_oldest_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "code"),
+    ("days", "told"),
     [
         ("2022-12-05 2022-12-06", "E803"),
         ("2022-12-05 2022-11-01", "E803"),
         ("2022-12-05 2099-12-31", "E802"),
+        ("2022-12-04 2022-12-04", "E803 The input cannot be used. No Airflow was started in /"),
     ],
 )
-def test_an_empty_or_future_range_is_refused(
+def test_what_cannot_be_backfilled_is_refused(
     days: str,
-    code: str,
+    told: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -32,5 +33,5 @@ def test_an_empty_or_future_range_is_refused(
     monkeypatch.setenv("PASSBOOK_HOME", str(tmp_path))
     settings.load.cache_clear()
     assert cli.main(["backfill", *days.split()]) == 1
-    assert capsys.readouterr().err.startswith(code)
+    assert capsys.readouterr().err.startswith(told)
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,7 @@ from passbook.base_date import base_dates_between, check_base_date
 from passbook.commands import options
 from passbook.contracts import STAGES
 from passbook.demo import progress
-from passbook.embedded import stack, week_runs
+from passbook.embedded import airflow, stack, week_runs
 from passbook.embedded.airflow_api import AirflowApi
 from passbook.errors import InputError
 
@@ -34,11 +34,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Backfill every Sunday of the range in order; stop at the first week that fails.
 
     A later week would only train on a failed one's past, so it isn't begun.
+
+    Raises
+    ------
+    InputError
+        E803 for an empty range, or where no Airflow was ever started: `passbook stale` names this
+        command to a bank with an Airflow of its own as well, which must get no second one.
     """
     console = Console()
     weeks = weeks_between(arguments.first, arguments.last)
     stages = [stage for stage in STAGES if stage in (arguments.only or STAGES)]
     chosen = settings.load()
+    if airflow.kept_url(chosen.home.absolute()) is None:
+        raise InputError(
+            f"No Airflow was started in {chosen.home.absolute()}: run `passbook start` first. In an"
+            " Airflow of the bank's own, use the DAG's backfill dialog."
+        )
     with progress.phase(console, "Starting Postgres, HiveServer2 and Airflow"):
         found = stack.start(
             chosen.home,
