@@ -21,7 +21,8 @@ from rich.text import Text
 from passbook import mart, settings
 from passbook.base_date import parse_base_date
 from passbook.contracts import STAGES
-from passbook.errors import InputError, SettingsError
+from passbook.errors import InputError
+from passbook.steps.stage import mart_url
 
 CUSTOMERS = 3
 BAR = 40
@@ -38,10 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the summary of a published week."""
-    address = settings.load().mart_url
-    if address is None:
-        raise SettingsError("PASSBOOK_MART_URL is not set, and no stack has been started.")
-    with closing(mart.connect(address.get_secret_value())) as connection:
+    with closing(mart.connect(mart_url(settings.load()))) as connection:
         wanted = arguments.base_date
         base_date = parse_base_date(wanted) if wanted else newest_week(connection)
         print_week(Console(), connection, base_date, customers=arguments.customers)
