@@ -18,6 +18,8 @@ them.
 Last week's published results stay as they are. Running it again replaces the partitions.
 """
 
+from typing import Any
+
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
@@ -34,7 +36,7 @@ from passbook.steps import airflow_tasks as chain
 )
 def ingest_work_tables() -> None:
     @task(outlets=[chain.WORK_TABLES], doc_md="Builds, checks, and gives the verdict.")
-    def build_and_check() -> dict:
+    def build_and_check() -> dict[str, Any]:
         from passbook.steps import ingest_work_tables as step
 
         return chain.run_task("ingest_work_tables", step.work)

@@ -17,6 +17,8 @@ week was computed with stays; so does whatever a stage is at work on.
 Hashes of weeks that went stay in `ops.retired_publication`.
 """
 
+from typing import Any
+
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
@@ -33,15 +35,15 @@ from passbook.steps import airflow_tasks as chain
 )
 def maintain() -> None:
     @task(doc_md="A dry run: its log names everything that would go.")
-    def tell_what_would_go() -> dict:
+    def tell_what_would_go() -> dict[str, Any]:
         return chain.run_maintenance(dry_run=True)
 
     @task.short_circuit(doc_md="Goes on with *Apply*, or when the settings say so.")
-    def may_go(params: dict | None = None) -> bool:
+    def may_go(params: dict[str, Any] | None = None) -> bool:
         return chain.may_let_go((params or {}).get("apply"))
 
     @task
-    def let_go() -> dict:
+    def let_go() -> dict[str, Any]:
         return chain.run_maintenance(dry_run=False)
 
     tell_what_would_go() >> may_go() >> let_go()

@@ -18,6 +18,8 @@ publishes `mart.product_recommendation` and `mart.product` in one swap.
 Analysts go on reading the week before until the swap. Running it again publishes the same bytes.
 """
 
+from typing import Any
+
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
@@ -37,7 +39,7 @@ def recommend_products() -> None:
     wait = WaitForVerdict(task_id="wait_for_segments", stage="segment_customers")
 
     @task(outlets=[chain.mart_asset("product_recommendation"), chain.mart_asset("product")])
-    def rank_and_publish() -> dict:
+    def rank_and_publish() -> dict[str, Any]:
         from passbook.steps import recommend_products as step
 
         return chain.run_task("recommend_products", step.work)

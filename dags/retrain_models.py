@@ -18,6 +18,7 @@ With `PASSBOOK_APPROVAL_HOURS` a person answers under *Required Actions* before 
 """
 
 from functools import partial
+from typing import Any
 
 from airflow.sdk import dag, task
 
@@ -46,33 +47,32 @@ def retrain_models() -> None:
     )
 
     @task(outlets=[chain.ledger_asset("drift")])
-    def measure_drift(params: dict | None = None) -> dict:
+    def measure_drift(params: dict[str, Any] | None = None) -> dict[str, Any]:
         from passbook.steps import retrain_models as step
 
         work = partial(step.measure_drift, force=bool((params or {}).get("force")))
         return chain.run_task(STAGE, work, concludes=False)
 
     @task.branch
-    def reason_to_retrain(drift: dict) -> str:
+    def reason_to_retrain(drift: dict[str, Any]) -> str:
         return "train_challengers" if drift["due"] else "evaluate_champions"
 
     @task(outlets=[chain.ledger_asset("promotion")])
-    def train_challengers(drift: dict) -> dict:
+    def train_challengers(drift: dict[str, Any]) -> dict[str, Any]:
         from passbook.steps import retrain_models as step
 
         work = partial(step.train_challengers, due=drift["due"])
         return chain.run_task(STAGE, work, earlier=drift, concludes=not approval.needed())
 
     @task(outlets=[chain.ledger_asset("leaderboard")])
-    def evaluate_champions(drift: dict) -> dict:
+    def evaluate_champions(drift: dict[str, Any]) -> dict[str, Any]:
         from passbook.steps import retrain_models as step
 
         return chain.run_task(STAGE, step.evaluate_champions, earlier=drift)
 
-    drift = measure_drift()
+    drift: Any = measure_drift()
     in_order() >> wait >> drift
-    trained = train_challengers(drift)
-    reason_to_retrain(drift) >> [trained, evaluate_champions(drift)]
+    reason_to_retrain(drift) >> [trained := train_challengers(drift), evaluate_champions(drift)]
     approval.ask_if_needed(trained)
 
 

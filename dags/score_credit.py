@@ -18,6 +18,8 @@ the stage passes.
 Analysts go on reading the week before until the swap. Running it again publishes the same bytes.
 """
 
+from typing import Any
+
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
@@ -37,7 +39,7 @@ def score_credit() -> None:
     wait = WaitForVerdict(task_id="wait_for_models", stage="retrain_models")
 
     @task(outlets=[chain.mart_asset("credit_score")])
-    def score_and_publish() -> dict:
+    def score_and_publish() -> dict[str, Any]:
         from passbook.steps import score_credit as step
 
         return chain.run_task("score_credit", step.work)

@@ -17,6 +17,8 @@ customer to the champion's deposit and insurance segments and to the rule bands,
 Analysts go on reading the week before until the swap. Running it again publishes the same bytes.
 """
 
+from typing import Any
+
 from airflow.sdk import dag, task
 
 from passbook.steps import airflow_tasks as chain
@@ -36,7 +38,7 @@ def segment_customers() -> None:
     wait = WaitForVerdict(task_id="wait_for_models", stage="retrain_models")
 
     @task(outlets=[chain.mart_asset("customer_segment"), chain.mart_asset("segment")])
-    def assign_and_publish() -> dict:
+    def assign_and_publish() -> dict[str, Any]:
         from passbook.steps import segment_customers as step
 
         return chain.run_task("segment_customers", step.work)

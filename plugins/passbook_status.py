@@ -105,9 +105,9 @@ class PassbookPlugin(AirflowPlugin):
     """What the UI shows of Passbook."""
 
     name = "passbook"
-    listeners: ClassVar = [RunNotes()]
-    operator_extra_links: ClassVar = [WeekLink()]
-    external_views: ClassVar = [
+    listeners = [RunNotes()]
+    operator_extra_links = [WeekLink()]
+    external_views = [
         {
             "name": "Passbook",
             "href": "/passbook/",
@@ -118,6 +118,6 @@ class PassbookPlugin(AirflowPlugin):
     ]
 
     @cached_property
-    def fastapi_apps(self) -> list[dict[str, Any]]:
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         """The app, built when the API server asks for it."""
         return [{"app": pages_app(), "url_prefix": "/passbook", "name": "Passbook"}]
