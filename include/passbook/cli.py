@@ -4,7 +4,8 @@ A command is a module with ``add_arguments(parser)`` and ``run(arguments)``, whi
 status. Only the chosen one is imported.
 
 Exit status: 0 done, 1 a failure that Passbook can name (its sentence goes to stderr, without a
-traceback), 2 wrong usage, 130 interrupted.
+traceback) or something amiss in what was looked at (a stale week, a fault of a source), 2 wrong
+usage, 130 interrupted.
 """
 
 from __future__ import annotations

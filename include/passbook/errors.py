@@ -75,7 +75,7 @@ class AdapterError(SourceError):
     """A source adapter is incomplete or its SQL cannot be read."""
 
     code = "E106"
-    remedy = "Every mandatory work table needs one SELECT in a file of its name."
+    remedy = "Correct the adapter's folder: docs/bring-your-own-bank.md says what belongs in it."
 
 
 class HiveStatementError(SourceError):
@@ -170,10 +170,10 @@ class InteractionError(RecommendationError):
 
 
 class GridError(RecommendationError):
-    """The parameter grid holds a value that makes no sense."""
+    """A parameter of a factor model, or of its grid, makes no sense."""
 
     code = "E405"
-    remedy = "Correct the grid in the settings."
+    remedy = "Correct the values that are named."
 
 
 # E5xx: credit
@@ -330,10 +330,10 @@ class ServerStartError(PassbookError):
 
 
 class StorageError(PassbookError):
-    """A folder cannot be written."""
+    """A file or folder cannot be read or written."""
 
     code = "E805"
-    remedy = "Give this user the right to write there, or set PASSBOOK_HOME elsewhere."
+    remedy = "Give this user the right to it, and room, or set PASSBOOK_HOME elsewhere."
 
 
 class AirflowRequestError(PassbookError):

@@ -27,6 +27,11 @@ PLAIN, GSSAPI = "PLAIN", "GSSAPI"
 REFUSED: Final = "Bad status: "
 """What thrift_sasl puts before the server's answer to a login it does not take."""
 _NO_KDC_ANSWERS, _NO_SUCH_SERVICE = -1765328228, -1765328377
+_SERVICE: Final = "That name is made of kerberos_service_name and the connection's host."
+_TICKET: Final = (
+    "A valid ticket is needed: KRB5_CLIENT_KTNAME names a keytab to get one from, "
+    "or KRB5CCNAME a cache that `kinit` or `airflow kerberos` keeps fresh."
+)
 
 
 def password_transport(socket: Any, host: str, user: str, password: str) -> Any:
@@ -112,13 +117,6 @@ def _told(error: Exception) -> HiveLoginError | HiveUnreachableError:
         return HiveUnreachableError(f"Kerberos: {reason}.")
     hint = _SERVICE if _minor(error) == _NO_SUCH_SERVICE else _TICKET
     return HiveLoginError(f"Kerberos: {reason}. {hint}")
-
-
-_SERVICE: Final = "That name is made of kerberos_service_name and the connection's host."
-_TICKET: Final = (
-    "A valid ticket is needed: KRB5_CLIENT_KTNAME names a keytab to get one from, "
-    "or KRB5CCNAME a cache that `kinit` or `airflow kerberos` keeps fresh."
-)
 
 
 def _reason(error: Exception) -> str:

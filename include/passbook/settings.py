@@ -62,13 +62,15 @@ class Settings(BaseSettings):
         None, description="postgresql://… of the mart's loader; else Airflow's mart_passbook."
     )
     mart_owner_url: SecretStr | None = Field(
-        None, description="postgresql://… of the mart's owner, for `passbook migrate` only."
+        None,
+        description="postgresql://… of the mart's owner, for `passbook` prepare, migrate and "
+        "privacy.",
     )
     mart_admin_url: SecretStr | None = Field(
         None, description="postgresql://… of a superuser, for `passbook prepare` only."
     )
     analyst_url: SecretStr | None = Field(
-        None, description="postgresql://… of the mart's analyst, for `passbook prepare` only."
+        None, description="postgresql://… of the mart's analyst, for `passbook` prepare and status."
     )
     schedule_until: date | None = Field(
         None, description="Last base date to schedule, for a source that gets no new data."

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Prepare the database that the three addresses name.
+    """Prepare the database that the logins' addresses name.
 
     Raises
     ------

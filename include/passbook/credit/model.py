@@ -195,7 +195,7 @@ class CreditModel:
 
     def _use(self) -> tuple[Encoding, DefaultRisk]:
         if self._fitted is None:
-            raise CreditError("The model has not been fitted.")
+            raise CreditError("The model has not been fitted: call fit first.")
         return self._fitted
 
 

@@ -1,4 +1,4 @@
-"""Airflow's REST API as the demo and the chain test use it: unpause, trigger, backfill, watch."""
+"""Airflow's REST API, as far as it is needed here: unpause, trigger, backfill, watch."""
 
 from __future__ import annotations
 

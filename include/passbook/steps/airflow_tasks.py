@@ -1,7 +1,6 @@
-"""What the five DAG files share: their schedule, their forms, and how a task runs a stage.
+"""What the DAG files share: their schedules, their forms, and how a task runs a stage.
 
-Only this module, `verdict_wait` and the DAG files know Airflow; everything heavy is imported when
-a task runs.
+Everything heavy is imported when a task runs, not when a DAG file is parsed.
 """
 
 from __future__ import annotations
