@@ -32,7 +32,7 @@ from passbook.recommend.eligibility import no_recent_offers, rule_classes
 from passbook.recommend.interactions import interactions_as_of
 from passbook.recommend.model import RecommendModel
 from passbook.recommend.offers import Audience, explanations_of
-from passbook.recommend.purchases import Purchases, days_since_epoch, from_holdings
+from passbook.recommend.purchases import days_since_epoch, from_holdings
 from passbook.recommend.recommenders import POPULARITIES, RECOMMENDERS, Training
 from passbook.recommend.scenarios import NEW_CUSTOMER, Scenario, offered_scenarios, population
 from passbook.settings import Settings
@@ -101,9 +101,7 @@ def holding_table(ids: pa.Array, codes: pa.Array, rng: np.random.Generator) -> p
     )
 
 
-def train(
-    purchases: Purchases, products: Catalogue, audience: Audience, champion: str
-) -> dict[Scenario, RecommendModel]:
+def train(products: Catalogue, audience: Audience, champion: str) -> dict[Scenario, RecommendModel]:
     """Train each scenario on the first customers."""
     rows = np.arange(min(SAMPLE, audience.interactions.shape[0]))
     families = products.families(OFFERED)
@@ -155,7 +153,7 @@ def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
                          rng.integers(0, 3, options.customers)]).astype(np.int32),
     )  # fmt: skip
     mark("prepare_s")
-    models = train(purchases, products, audience, options.champion)
+    models = train(products, audience, options.champion)
     del holdings, purchases
     mark("train_s")
     tables = OfferTables(audience, products, settings, explanations_of(models, products))

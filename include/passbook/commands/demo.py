@@ -80,7 +80,8 @@ def _fill(found: stack.Stack, arguments: argparse.Namespace) -> bool:
         fill_insurance_purchases(found.hive.url, arguments.data, folder)
         return False
     bank = DemoBank(arguments.customers, arguments.months, arguments.seed)
-    return fill_demo_bank(found.hive.url, bank, newest_base_date(), folder)
+    threads = settings.load().threads
+    return fill_demo_bank(found.hive.url, bank, newest_base_date(), folder, threads=threads)
 
 
 def _run_week(

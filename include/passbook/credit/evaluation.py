@@ -8,12 +8,13 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
+from passbook.base_date import OUTCOME_WEEKS
 from passbook.credit.calibration import expected_calibration_error
 from passbook.errors import OutcomeError
 
 OUTCOME_MONTHS: Final = 6
-MONTH_DAYS: Final = 182 / OUTCOME_MONTHS
-"""Six equal parts of the 26 weeks that an outcome takes."""
+MONTH_DAYS: Final = 7 * OUTCOME_WEEKS / OUTCOME_MONTHS
+"""Equal parts of the weeks that an outcome takes."""
 
 
 def check_outcomes(defaulted: np.ndarray, minimum: int = 20) -> np.ndarray:

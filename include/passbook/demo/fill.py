@@ -26,7 +26,9 @@ class DemoBank:
     seed: int = 0
 
 
-def fill_demo_bank(hive_url: str, bank: DemoBank, end: date, folder: Path) -> bool:
+def fill_demo_bank(
+    hive_url: str, bank: DemoBank, end: date, folder: Path, *, threads: int = 2
+) -> bool:
     """Simulate the demo bank up to `end` and register it, unless `folder` holds this very bank.
 
     Returns
@@ -39,7 +41,14 @@ def fill_demo_bank(hive_url: str, bank: DemoBank, end: date, folder: Path) -> bo
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     same = all(known.get(name) == value for name, value in wanted.items())
     if not same:
-        simulate(folder, customers=bank.customers, seed=bank.seed, end=end, months=bank.months)
+        simulate(
+            folder,
+            customers=bank.customers,
+            seed=bank.seed,
+            end=end,
+            months=bank.months,
+            threads=threads,
+        )
     with hive.connect(hive_url) as connection:
         if not (same and connection.table_exists(DATABASE, LAST_TABLE)):
             load.register(connection, folder, DATABASE)
