@@ -102,6 +102,16 @@ def test_no_password_is_written_down(compose: dict[str, Any]) -> None:
     assert not re.search(r"://\w+:[^$@\s]+@", TEXT)
 
 
+def test_every_part_of_airflow_reads_the_settings_that_the_file_does_not_name(
+    compose: dict[str, Any],
+) -> None:
+    read = [{"path": "passbook.env", "required": False}]
+    reading = {name for name, service in compose["services"].items()
+               if service.get("env_file") == read}  # fmt: skip
+    assert reading == {"prepare", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert "passbook.env" in (CHECKOUT / ".gitignore").read_text().split()
+
+
 def test_images_are_pinned_and_built_from_targets_that_exist(compose: dict[str, Any]) -> None:
     targets = set(re.findall(r"^FROM \S+ AS (\w+)$", DOCKERFILE, re.M))
     for service in compose["services"].values():
