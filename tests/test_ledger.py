@@ -115,6 +115,9 @@ def test_another_base_date_is_not_fenced(connection: Connection) -> None:
     fence = begin(connection)
     begin(connection, DAY - WEEK)
     ledger.record_verdict(connection, fence, "pass")
+    verdict = ledger.latest_verdict(connection, STAGE, DAY)
+    assert verdict is not None
+    assert verdict.verdict == "pass"
 
 
 def test_an_unknown_stage_or_verdict_is_refused(connection: Connection) -> None:
@@ -244,6 +247,7 @@ def test_rows_that_break_the_contract_change_nothing(connection: Connection) -> 
 def test_an_empty_append_is_fine(connection: Connection) -> None:
     empty = OPS_TABLES["drift"].schema.empty_table()
     ledger.append(connection, begin(connection), "drift", empty)
+    assert appended(connection, DAY) == []
 
 
 def test_a_persons_word_is_kept_beside_the_rules(connection: Connection) -> None:
