@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from passbook.credit.fairness import FOUR_FIFTHS
 from passbook.errors import InputError
 from passbook.promotion import decide
 from passbook.segments.audit import LEADING_RANK, MOST_DEMOGRAPHIC
@@ -85,7 +86,8 @@ def test_segments_that_repeat_age_and_sex_or_overlook_the_balance_are_refused(
 
 
 def test_an_unfair_credit_model_needs_a_named_person() -> None:
-    unfair = {**GOOD, "approval_ratio": 0.7}
+    assert decide("credit.default", {**GOOD, "approval_ratio": FOUR_FIFTHS}, None).promoted
+    unfair = {**GOOD, "approval_ratio": FOUR_FIFTHS - 0.01}
     assert not decide("credit.default", unfair, None).promoted
     assert decide("credit.default", unfair, None, waived=["approval_ratio"]).promoted
     worse = {**unfair, "roc_auc": 0.4}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from passbook.segments.feature_words import Text
 from passbook.segments.profiles import CategoryProfile, NumberProfile, SegmentProfile
 
-Language = Literal["en", "ko"]
 LOUD: Final = 0.3
 """Standard deviations from everybody below which a feature is not worth a word."""
 
