@@ -143,7 +143,7 @@ def column_figures(table: Table) -> dict[str, str]:
 def statistics_sql(table: str, select: str) -> str:
     """Return a SELECT of one row: of each column nulls, distinct values, smallest, largest.
 
-    The two last are null for texts without a code list: they would show a customer's data.
+    The two last are empty for texts without a code list: they would show a customer's data.
     """
     figures = []
     for column in WORK_TABLES[table].columns:
