@@ -95,6 +95,7 @@ def write_card(arguments: argparse.Namespace) -> int:
 def _write_folder(folder: Path, text: str, in_force: InForce) -> None:
     from passbook.credit import pictures  # noqa: PLC0415
     from passbook.credit.fairness import FOUR_FIFTHS  # noqa: PLC0415
+    from passbook.steps.report_file import write_whole  # noqa: PLC0415
 
     risk = json.loads(in_force.default.files["evaluation.json"])
     style = json.loads(in_force.style.files["evaluation.json"])
@@ -108,10 +109,8 @@ def _write_folder(folder: Path, text: str, in_force: InForce) -> None:
         ),
     }
     links = "\n".join(f"![{name.removesuffix('.svg')}]({name})" for name in drawn)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in drawn.items():
-        (folder / name).write_bytes(content)
-    (folder / "card.md").write_text(f"{text}\n{links}\n", encoding="utf-8")
+    for name, content in {**drawn, "card.md": f"{text}\n{links}\n".encode()}.items():
+        write_whole(folder / name, content)
 
 
 def _base_date(arguments: argparse.Namespace) -> date | None:
