@@ -79,10 +79,16 @@ class Settings(BaseSettings):
         "2g", pattern=r"^\d+[mg]$", description="Heap of the embedded HiveServer2."
     )
     threads: int = Field(2, ge=1, description="Threads of a computation.")
-    memory_limit_gb: float = Field(12.0, gt=0, description="Largest estimated fit, GB.")
+    memory_limit_gb: float = Field(
+        12.0,
+        gt=0,
+        description="Memory that a fit may need at most, GB, as estimated before it begins.",
+    )
     seed: int = Field(0, ge=0, description="Seed of every random choice.")
     hive_concurrency: int = Field(3, ge=1, description="Statements that Hive runs at once for us.")
-    block_rows: int = Field(250_000, ge=1, description="Rows of a block.")
+    block_rows: int = Field(
+        250_000, ge=1, description="Rows that are read and computed on at a time."
+    )
     drift_thresholds: dict[str, dict[DriftFigure, float]] = Field(
         {},
         validate_default=True,
@@ -152,7 +158,7 @@ class Settings(BaseSettings):
     )
     verdict_wait_hours: float = Field(12.0, gt=0, description="Longest wait for a verdict.")
     run_deadline_hours: float | None = Field(
-        None, gt=0, description="A run that takes longer is told to be late; unset: none is."
+        None, gt=0, description="An alert tells of a run that takes longer; unset: of none."
     )
     alert_webhook: SecretStr | None = Field(
         None, description="https://… of a chat's incoming webhook that alerts go to."
