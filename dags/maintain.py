@@ -1,9 +1,10 @@
 """Lets go of what is older than the settings keep; tells first, and by default only tells.
 
 **What it does.** Lists published weeks with their reports and models, partitions of the work
-tables in Hive, and runs in Airflow's metadata that are older than `PASSBOOK_KEEP_…` says. It lets
-go of them only with *Apply* in the form, or always with `PASSBOOK_MAINTAIN_APPLIES`. What a kept
-week was computed with stays; so does whatever a stage is at work on.
+tables in Hive, and runs in Airflow's metadata that are older than `PASSBOOK_KEEP_…` says, and what
+killed tasks left unfinished beside the models. It lets go of them only with *Apply* in the form, or
+always with `PASSBOOK_MAINTAIN_APPLIES`. What a kept week was computed with stays; so does whatever
+a stage is at work on.
 
 **When red.** The task's last log line has a code and a sentence; what went before has gone.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,14 @@ from passbook.errors import ArtifactError, InputError, StorageError
 MODEL = "recommend.up_sell.deposit"
 DAY = date(2022, 12, 4)
 FILES = {"factors.npz": b"\x00\x01", "reference.json": b"{}"}
+KILLED = """
+import os, signal, sys, datetime, pathlib
+from passbook import artifacts
+artifacts.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+folder, model, seed = sys.argv[1:]
+artifacts.write(pathlib.Path(folder), model, datetime.date(2022, 12, 4), {"m": seed.encode()}, {})
+"""
+"""A writer that is killed before its files are whole."""
 MANIFEST = {"parameters": {"factors": 32}, "metrics": {"mrr": 0.25}, "이름": "추천"}
 
 
@@ -136,3 +148,21 @@ def test_old_versions_go_unless_needed(tmp_path: Path) -> None:
     assert artifacts.prune(tmp_path, needed, DAY, dry_run=False) == told
     assert artifacts.versions(tmp_path, MODEL) == [made[0], made[2]]
     assert artifacts.prune(tmp_path / "nothing", set(), DAY, dry_run=False) == []
+
+
+def test_what_a_killed_writer_left_goes_once_it_is_old(
+    tmp_path: Path, written: artifacts.Artifact
+) -> None:
+    for seed in "01":
+        writer = subprocess.run([sys.executable, "-c", KILLED, tmp_path, MODEL, seed], check=False)
+        assert writer.returncode == -signal.SIGKILL
+    left, at_work = sorted((tmp_path / MODEL).glob(".draft-*"))
+    moment = datetime(2022, 12, 5, 1, tzinfo=UTC)
+    os.utime(left, (0, moment.timestamp() - 1))
+    os.utime(at_work, (0, moment.timestamp()))
+    told = artifacts.prune_drafts(tmp_path, moment, dry_run=True)
+    assert told == [(MODEL, left.name, 1)]
+    assert left.exists()
+    assert artifacts.prune_drafts(tmp_path, moment, dry_run=False) == told
+    assert sorted(p.name for p in (tmp_path / MODEL).iterdir()) == [at_work.name, written.version]
+    assert artifacts.prune_drafts(tmp_path / "nothing", moment, dry_run=False) == []

@@ -15,13 +15,14 @@ import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from passbook.errors import ArtifactError, InputError, StorageError
 
 MANIFEST = "manifest.json"
+_DRAFT = ".draft-"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DIGITS = 12
 
@@ -143,19 +144,53 @@ def prune(
         E805 when a folder cannot be deleted.
     """
     gone = []
-    models = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    for model in models:
+    for model in _models(folder):
         for version in versions(folder, model):
             if version >= before.isoformat() or (model, version) in needed:
                 continue
-            place = folder / model / version
-            gone.append((model, version, sum(p.stat().st_size for p in place.iterdir())))
-            if not dry_run:
-                try:
-                    shutil.rmtree(place)
-                except OSError as error:
-                    raise StorageError(f"{place}: {error.strerror}.") from error
+            size = _let_go(folder / model / version, dry_run=dry_run)
+            gone.append((model, version, size))
     return gone
+
+
+def prune_drafts(folder: Path, before: datetime, *, dry_run: bool) -> list[tuple[str, str, int]]:
+    """Delete what writers that were killed have left behind, as `prune` does.
+
+    Parameters
+    ----------
+    before : datetime.datetime
+        Drafts begun before this moment are left behind: writing one takes seconds.
+
+    Returns
+    -------
+    list of (model, draft, bytes)
+
+    Raises
+    ------
+    StorageError
+        E805 when a folder cannot be deleted.
+    """
+    gone = []
+    for model in _models(folder):
+        for place in sorted((folder / model).glob(f"{_DRAFT}*/")):
+            if place.stat().st_mtime < before.timestamp():
+                gone.append((model, place.name, _let_go(place, dry_run=dry_run)))
+    return gone
+
+
+def _models(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+
+
+def _let_go(place: Path, *, dry_run: bool) -> int:
+    """Return the bytes of a folder, and without `dry_run` delete it."""
+    try:
+        size = sum(p.stat().st_size for p in place.iterdir())
+        if not dry_run:
+            shutil.rmtree(place)
+    except OSError as error:
+        raise StorageError(f"{place}: {error.strerror}.") from error
+    return size
 
 
 def _check_names(model: str, files: Mapping[str, bytes]) -> None:
@@ -189,7 +224,7 @@ def _write_whole(target: Path, files: Mapping[str, bytes]) -> None:
     """Write beside the target and rename, so that no reader ever meets half a model."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=target.parent))
     except OSError as error:
         raise StorageError(f"{target.parent}: {error.strerror}.") from error
     try:

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from passbook import artifacts, cli, hive, ledger, mart, settings
-from passbook.base_date import newest_base_date
+from passbook.base_date import newest_base_date, schedule_moment
 from passbook.errors import PublishingError
 from passbook.settings import Settings
 from passbook.steps import maintain as housekeeping
@@ -78,14 +78,20 @@ def chosen(
             report = tmp_path / "reports" / SOURCE / f"{day}" / "drift.html"
             report.parent.mkdir(parents=True)
             report.write_text("<p>표류</p>")
+    for name, weeks in (("left", 2), ("written", 0)):
+        draft = found.artifacts / MODEL / f".draft-{name}"
+        draft.mkdir()
+        begun = schedule_moment(NEWEST - timedelta(weeks=weeks)).timestamp()
+        os.utime(draft, (begun, begun))
     return found
 
 
 def left(chosen: Settings, open_hive: hive.Hive) -> tuple[list[date], int, list[str]]:
-    """Return partitions, number of model versions, and reports that there are."""
+    """Return partitions, number of model versions, reports and drafts that there are."""
     reports = sorted(p.name for p in (chosen.home / "reports" / SOURCE).iterdir())
     versions = len(artifacts.versions(chosen.artifacts, MODEL))
-    return open_hive.partitions(chosen.work_database, "customer"), versions, reports
+    drafts = sorted(p.name for p in (chosen.artifacts / MODEL).glob(".*"))
+    return open_hive.partitions(chosen.work_database, "customer"), versions, [*reports, *drafts]
 
 
 def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
@@ -100,18 +106,19 @@ def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
         told = capsys.readouterr().out
         assert f"partition: work_{SOURCE}.customer {OLD}" in told
         assert f"model: {MODEL} {OLD}" in told
+        assert f"draft: {MODEL} .draft-left" in told
         assert f"{NEW}" not in told
         assert f"customer {USED}" not in told
-        assert "Would go: 3 things" in told
-        before = ([OLD, USED, NEW], 3, [f"{OLD}", f"{NEW}"])
+        assert "Would go: 4 things" in told
+        before = ([OLD, USED, NEW], 3, [f"{OLD}", f"{NEW}", ".draft-left", ".draft-written"])
         assert left(chosen, open_hive) == before
 
         assert cli.main(["maintain", "--apply"]) == 0
-        assert "Gone: 3 things" in capsys.readouterr().out
-        assert left(chosen, open_hive) == ([USED, NEW], 2, [f"{NEW}"])
+        assert "Gone: 4 things" in capsys.readouterr().out
+        assert left(chosen, open_hive) == ([USED, NEW], 2, [f"{NEW}", ".draft-written"])
     (chosen.reports / ".nfs0001").write_text("somebody else's")
     assert cli.main(["maintain", "--apply"]) == 0
-    assert left(chosen, open_hive) == ([NEW], 2, [".nfs0001", f"{NEW}"])
+    assert left(chosen, open_hive) == ([NEW], 2, [".nfs0001", f"{NEW}", ".draft-written"])
 
 
 def test_a_bank_that_never_ingested_has_no_partitions_to_drop(

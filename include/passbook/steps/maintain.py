@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MART, REPORT, MODEL, PARTITION, METADATA = "mart", "report", "model", "partition", "airflow"
+MART, REPORT, MODEL, DRAFT = "mart", "report", "model", "draft"
+PARTITION, METADATA = "partition", "airflow"
 _CLEAN: Final = (sys.executable, "-m", "airflow", "db", "clean", "--yes", "--skip-archive",
                  "--error-on-cleanup-failure")  # fmt: skip
 
@@ -66,6 +67,7 @@ def maintain(chosen: Settings, newest: date, *, dry_run: bool) -> list[Gone]:
         patience = chosen.lock_timeout_seconds
         gone = [*_weeks(connection, before, patience, dry_run=dry_run)]
         gone += _models(connection, chosen.artifacts, before, dry_run=dry_run)
+        gone += _drafts(chosen.artifacts, newest, dry_run=dry_run)
         gone += _reports(chosen.reports, before, dry_run=dry_run)
         gone += _partitions(chosen, connection, newest, dry_run=dry_run)
     finally:
@@ -77,8 +79,8 @@ def maintain(chosen: Settings, newest: date, *, dry_run: bool) -> list[Gone]:
 
 def summary(gone: list[Gone]) -> dict[str, int]:
     """Return how many things of each kind there are, and their bytes."""
-    counts = {kind: sum(item.kind == kind for item in gone) for kind in (MART, REPORT, MODEL)}
-    counts |= {kind: sum(item.kind == kind for item in gone) for kind in (PARTITION, METADATA)}
+    kinds = (MART, REPORT, MODEL, DRAFT, PARTITION, METADATA)
+    counts = {kind: sum(item.kind == kind for item in gone) for kind in kinds}
     return {**counts, "bytes": sum(item.bytes or 0 for item in gone)}
 
 
@@ -94,6 +96,13 @@ def _models(connection: Connection, folder: Path, before: date, *, dry_run: bool
     needed = ledger.versions_in_use(connection, before)
     for model, version, size in artifacts.prune(folder, needed, before, dry_run=dry_run):
         yield Gone(MODEL, f"{model} {version}", size)
+
+
+def _drafts(folder: Path, newest: date, *, dry_run: bool) -> Iterator[Gone]:
+    """Let go of unfinished versions begun before last week's run, whose writers were killed."""
+    before = schedule_moment(newest - timedelta(weeks=1))
+    for model, draft, size in artifacts.prune_drafts(folder, before, dry_run=dry_run):
+        yield Gone(DRAFT, f"{model} {draft}", size)
 
 
 def _reports(folder: Path, before: date, *, dry_run: bool) -> Iterator[Gone]:
