@@ -130,6 +130,8 @@ def test_observation_dates_are_sundays_and_their_outcomes_end_by_the_base_date()
     assert (earlier, later) == (date(2021, 12, 5), date(2022, 6, 5))
     assert {earlier.weekday(), later.weekday()} == {bd.SUNDAY}
     assert later + timedelta(weeks=bd.OUTCOME_WEEKS) == base_date
+    for read in (earlier, later, base_date):
+        assert base_date in bd.base_dates_reading(read)
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,12 @@ def observation_dates(base_date: date) -> tuple[date, date]:
     return base_date - 2 * window, base_date - window
 
 
+def base_dates_reading(work_tables: date) -> tuple[date, date, date]:
+    """Return the base dates that read the work tables of a date, as their own or as observed."""
+    window = timedelta(weeks=OUTCOME_WEEKS)
+    return work_tables, work_tables + window, work_tables + 2 * window
+
+
 def base_dates_between(first: date, last: date) -> list[date]:
     """Return every base date from `first` to `last`, both included when they are Sundays."""
     start = first + timedelta(days=(SUNDAY - first.weekday()) % 7)

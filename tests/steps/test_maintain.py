@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from passbook import artifacts, cli, hive, ledger, mart, settings
-from passbook.base_date import newest_base_date, schedule_moment
+from passbook.base_date import OUTCOME_WEEKS, newest_base_date, schedule_moment
 from passbook.errors import PublishingError
 from passbook.settings import Settings
 from passbook.steps import maintain as housekeeping
@@ -94,14 +94,25 @@ def left(chosen: Settings, open_hive: hive.Hive) -> tuple[list[date], int, list[
     return open_hive.partitions(chosen.work_database, "customer"), versions, [*reports, *drafts]
 
 
-def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
-    chosen: Settings, open_hive: hive.Hive, mart_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@contextmanager
+def reading(mart_url: str, base_date: date) -> Iterator[bool]:
+    """Be a stage that reads the work tables for a base date, if it may."""
     with closing(psycopg2.connect(mart_url)) as reader, reader.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_lock_shared(hashtext('passbook work tables'), hashtext(%s))",
-            (f"{USED}",),
+            "SELECT pg_try_advisory_lock_shared(hashtext('passbook work tables'), hashtext(%s))",
+            (f"{base_date}",),
         )
+        yield cursor.fetchall() == [(True,)]
+
+
+def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
+    chosen: Settings,
+    open_hive: hive.Hive,
+    mart_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with reading(mart_url, USED):
         assert cli.main(["maintain"]) == 0
         told = capsys.readouterr().out
         assert f"partition: work_{SOURCE}.customer {OLD}" in told
@@ -113,12 +124,23 @@ def test_a_dry_run_tells_and_keeps_and_the_rest_lets_go_of_what_nobody_reads(
         before = ([OLD, USED, NEW], 3, [f"{OLD}", f"{NEW}", ".draft-left", ".draft-written"])
         assert left(chosen, open_hive) == before
 
+    with reading(mart_url, USED + timedelta(weeks=2 * OUTCOME_WEEKS)):  # as what it observes
         assert cli.main(["maintain", "--apply"]) == 0
         assert "Gone: 4 things" in capsys.readouterr().out
         assert left(chosen, open_hive) == ([USED, NEW], 2, [f"{NEW}", ".draft-written"])
     (chosen.reports / ".nfs0001").write_text("somebody else's")
+    drop = hive.Hive.drop_partition
+    readers: list[bool] = []
+
+    def watched(warehouse: hive.Hive, database: str, name: str, base_date: date) -> None:
+        with reading(mart_url, base_date) as begun:
+            readers.append(begun)
+        drop(warehouse, database, name, base_date)
+
+    monkeypatch.setattr(hive.Hive, "drop_partition", watched)
     assert cli.main(["maintain", "--apply"]) == 0
     assert left(chosen, open_hive) == ([NEW], 2, [".nfs0001", f"{NEW}", ".draft-written"])
+    assert readers == [False]
 
 
 def test_a_bank_that_never_ingested_has_no_partitions_to_drop(

@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from passbook import artifacts, hive, ledger, mart, settings
-from passbook.base_date import schedule_moment
+from passbook.base_date import base_dates_reading, schedule_moment
 from passbook.contracts import WORK_TABLES
 from passbook.errors import PublishingError, StorageError
 from passbook.mart.connection import transaction
@@ -129,23 +130,29 @@ def _partitions(
             for day in warehouse.partitions(chosen.work_database, name):
                 if day >= before:
                     continue
-                if not _nobody_reads(connection, day):
-                    log.warning("%s for %s stays: a stage is at work on it", name, day)
-                    continue
+                with _nobody_reads(connection, day) as free:
+                    if not free:
+                        log.warning("%s for %s stays: a stage is at work on it", name, day)
+                        continue
+                    if not dry_run:
+                        warehouse.drop_partition(chosen.work_database, name, day)
                 yield Gone(PARTITION, f"{chosen.work_database}.{name} {day}")
-                if not dry_run:
-                    warehouse.drop_partition(chosen.work_database, name, day)
 
 
-def _nobody_reads(connection: Connection, day: date) -> bool:
-    """Whether no stage holds the work tables of a base date; see `stage.begin`."""
+@contextmanager
+def _nobody_reads(connection: Connection, day: date) -> Iterator[bool]:
+    """Whether no stage reads the work tables of a date; none will until the block ends.
+
+    See `stage.begin`, whose locks these are.
+    """
     with transaction(connection) as cursor:
         cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtext('passbook work tables'), hashtext(%s))",
-            (f"{day}",),
+            "SELECT bool_and(pg_try_advisory_xact_lock(hashtext('passbook work tables'),"
+            " hashtext(base_date))) FROM unnest(%s) AS base_date",
+            ([f"{base_date}" for base_date in base_dates_reading(day)],),
         )
         row = cursor.fetchone()
-    return bool(row and row[0])
+        yield bool(row and row[0])
 
 
 def _airflow(chosen: Settings, newest: date, *, dry_run: bool) -> list[Gone]:
