@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
 
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from passbook import ledger, mart
 from passbook.errors import MartBusyError
@@ -89,3 +91,63 @@ def test_a_reader_keeps_its_week(
     with pytest.raises(MartBusyError):
         mart.retire(loader, WEEKS[2], dry_run=False, lock_timeout_seconds=0.3)
     assert len(rows(analyst, QUERY)) == 4
+
+
+def test_a_week_that_is_being_published_anew_is_waited_for(
+    loader: Connection,
+    addresses: mart.Addresses,
+    postgres_database: str,
+    published: dict[date, str],
+) -> None:
+    tables = {
+        "customer_segment": [segments([3], WEEKS[0])],
+        "segment": [batch("segment", WEEKS[0], family=["insurance"], segment=[0])],
+    }
+    fence = ledger.begin_stage(loader, STAGE, WEEKS[0], "run")
+    with (
+        ThreadPoolExecutor() as pool,
+        closing(mart.connect(addresses.loader)) as maintainer,
+        closing(mart.connect(postgres_database)) as holder,
+        holder.cursor() as cursor,
+    ):
+        # Held between the exchange of its first table and that of its second.
+        cursor.execute("SELECT FROM ops.publication WHERE mart_table = 'segment' FOR UPDATE")
+        publishing = pool.submit(mart.publish, loader, fence, tables, inputs={"m": "new"})
+        _await_waiting(cursor, 1)
+        retiring = pool.submit(mart.retire, maintainer, WEEKS[1], dry_run=False)
+        _await_waiting(cursor, 2)
+        holder.rollback()
+        sha256 = publishing.result()[0].sha256
+        gone = retiring.result()
+    assert [(week.kind, week.rows) for week in gone] == [
+        ("published", 1),
+        ("replaced", 1),
+        ("replaced", 2),
+        ("replaced", 1),
+    ]
+    recorded = rows(loader, "SELECT base_date, sha256 FROM ops.retired_publication")
+    assert recorded == [(WEEKS[0], sha256)]
+
+
+def test_a_rollback_is_waited_for(loader: Connection, postgres_database: str) -> None:
+    fence = ledger.begin_stage(loader, "retrain_models", BASE_DATE, "run")
+    version = ledger.ModelVersion("credit.style", "1", BASE_DATE, "sha")
+    ledger.record_model_version(loader, fence, version)
+    with closing(mart.connect(postgres_database)) as rollback, rollback.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtext('passbook rollback'), hashtext('credit.style'))"
+        )
+        with pytest.raises(MartBusyError):
+            mart.retire(loader, WEEKS[0], dry_run=True, lock_timeout_seconds=0.3)
+    assert mart.retire(loader, WEEKS[0], dry_run=True) == []
+
+
+def _await_waiting(cursor: Cursor, sessions: int) -> None:
+    """Return when so many sessions of this database wait for a lock."""
+    waiting: list[tuple[int]] = []
+    while waiting != [(sessions,)]:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        waiting = cursor.fetchall()

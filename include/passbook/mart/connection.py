@@ -23,7 +23,7 @@ from passbook.errors import (
     StaleWriterError,
 )
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest migration, which this code needs."""
 
 STALE_WRITER = "PB703"
