@@ -13,6 +13,7 @@ customer to the champion's deposit and insurance segments and to the rule bands,
 | E601 | no model for the base date | run `retrain_models` for it first |
 | E602 | a model's files were changed | restore them or roll the model back |
 | E701, E706 | Postgres unreachable, or a reader holds a lock | it retries; end the long query |
+| E805 | the folder of the week's report cannot be written | mend its rights or make room |
 
 Analysts go on reading the week before until the swap. Running it again publishes the same bytes.
 """

@@ -19,7 +19,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from passbook import artifacts, hive, ledger
 from passbook.contracts import FAMILIES, WORK_TABLES
-from passbook.errors import ClusterCountError, ContractError, NoChampionError
+from passbook.errors import ClusterCountError, ContractError, NoChampionError, StorageError
 from passbook.settings import Settings
 from passbook.sources import Source
 from passbook.steps import segment_customers
@@ -315,6 +315,19 @@ def test_a_week_that_leaves_a_segment_empty_publishes_nothing(
     with pytest.raises(ClusterCountError, match="E301"):
         segment_customers.work(stage_of(week, loader))
     published_then = f"SELECT count(*) FROM mart.customer_segment WHERE base_date = '{alike}'"
+    assert rows(loader, published_then) == [(0,)]
+
+
+def test_a_report_that_cannot_be_written_publishes_nothing(
+    published: list[dict[str, Any]], loader: Connection, open_hive: hive.Hive, home: Path
+) -> None:
+    assert published
+    later = BASE_DATE + timedelta(weeks=5)
+    week = make_week(open_hive, home, later, bank_tables())
+    (week.settings.reports / later.isoformat()).write_text("a file in the folder's place")
+    with pytest.raises(StorageError):
+        segment_customers.work(stage_of(week, loader))
+    published_then = f"SELECT count(*) FROM mart.customer_segment WHERE base_date = '{later}'"
     assert rows(loader, published_then) == [(0,)]
 
 

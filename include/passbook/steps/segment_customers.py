@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,12 +31,14 @@ from passbook.segments.profiles import profile_segments
 from passbook.segments.rule_bands import account_band, balance_band
 from passbook.steps.challenger import Challenger
 from passbook.steps.model_files import read_model
+from passbook.steps.report_file import try_out, write_whole
 from passbook.steps.segment_report import (
+    MIGRATION,
     InForce,
+    draw_report,
     read_migration,
     read_trials,
     report_path,
-    write_report,
 )
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
@@ -148,6 +151,8 @@ def work(stage: Stage) -> dict[str, Any]:
         E601: a family with enough customers has no model, and none was ever tried.
     ClusterCountError
         E301: the week's customers do not fill the champion's clusters.
+    StorageError
+        E805: the report cannot be written; then nothing is published.
     """
     week = stage.week
     in_force, inputs, unsegmented = _champions(stage)
@@ -155,19 +160,16 @@ def work(stage: Stage) -> dict[str, Any]:
     table = assign(week, models)
     described = describe(week, models, table)
     tables = {"customer_segment": table, **described}
+    drawn = partial(
+        draw_report, week.base_date, models=in_force, unsegmented=unsegmented, described=described
+    )
+    report = report_path(week.settings, week.base_date)
+    try_out(report, drawn(migration=MIGRATION.empty_table()))
     publications = stage.publish(
         {name: _batches(name, rows, week) for name, rows in tables.items()}, inputs=inputs
     )
-    report = report_path(week.settings, week.base_date)
-    migration = read_migration(stage.mart, week.base_date)
-    write_report(
-        report,
-        week.base_date,
-        models=in_force,
-        unsegmented=unsegmented,
-        described=described,
-        migration=migration,
-    )
+    # Who moved is known once the week is published.
+    write_whole(report, drawn(migration=read_migration(stage.mart, week.base_date)))
     published = {publication.table: publication for publication in publications}
     return {
         "table": "mart.customer_segment",

@@ -27,7 +27,6 @@ from passbook.segments.page import (
     trial_table,
 )
 from passbook.settings import Settings
-from passbook.steps.report_file import write_whole
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812
@@ -80,20 +79,18 @@ class InForce:
     metrics: Mapping[str, float]
 
 
-def write_report(
-    path: Path,
+def draw_report(
     base_date: date,
     *,
     models: Mapping[str, InForce],
     unsegmented: Mapping[str, str],
     described: Mapping[str, pa.Table],
     migration: pa.Table,
-) -> None:
-    """Write the page in whole.
+) -> bytes:
+    """Return the page.
 
     Parameters
     ----------
-    path : Path
     base_date : datetime.date
     models : Mapping[str, InForce]
         By family.
@@ -102,11 +99,7 @@ def write_report(
     described : Mapping[str, pyarrow.Table]
         The mart's tables about segments.
     migration : pyarrow.Table
-
-    Raises
-    ------
-    StorageError
-        E805.
+        What `read_migration` gives.
     """
     sections = []
     for family, found in models.items():
@@ -117,8 +110,7 @@ def write_report(
         sections += _family_sections(found, of_family)
     for family, reason in unsegmented.items():
         sections.append((f"{family.capitalize()}: no segments", f"<p>{escape(reason)}</p>"))
-    content = page(f"Segments of {base_date}", sections)
-    write_whole(path, content)
+    return page(f"Segments of {base_date}", sections)
 
 
 def read_trials(content: bytes) -> pictures.Trials:
