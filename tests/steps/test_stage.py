@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -123,6 +124,18 @@ def test_a_stage_that_waited_for_a_rejected_one_is_rejected_itself(
     found = verdict(mart_address, "retrain_models")
     assert (found.verdict, found.code, found.run_id) == ("reject", "E705", "backfill")
     assert "E102 nothing there" in found.reason
+
+
+def test_a_long_wait_looks_less_often_and_is_not_late_for_it() -> None:
+    from passbook.steps.verdict_wait import pauses  # noqa: PLC0415
+
+    waited = 0.0
+    hour = list(islice(pauses(), 150))
+    assert (hour[0], hour[-1]) == (3.0, 30.0)
+    for pause in hour:
+        assert pause <= max(waited / 9, 3.0)
+        waited += pause
+    assert waited > 3600
 
 
 def test_a_new_attempt_of_the_same_run_ends_the_one_that_was_left_behind(

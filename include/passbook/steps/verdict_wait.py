@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,10 @@ from passbook.steps.stage import mart_url, reject, url_of_connection
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-POLL_SECONDS = 3.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 3.0, 30.0
+"""Seconds between two looks into the ledger, each of which opens a connection."""
+PAUSE_SHARE = 0.1
+"""Of the wait so far: what is late by this share is not felt."""
 
 
 class WaitForVerdict(BaseOperator):
@@ -88,7 +91,7 @@ class WaitForVerdict(BaseOperator):
 
 
 class VerdictTrigger(BaseTrigger):
-    """Looks into the ledger every few seconds."""
+    """Looks into the ledger every few seconds, less often the longer it waits."""
 
     def __init__(
         self, stage: str, own_stage: str | None, base_date: str, published_by: Sequence[str] = ()
@@ -120,7 +123,7 @@ class VerdictTrigger(BaseTrigger):
             connection = await BaseHook.aget_connection("mart_passbook")
             url = url_of_connection("postgresql", connection)
         base_date = date.fromisoformat(self.base_date)
-        while True:
+        for pause in pauses():
             found = None
             try:
                 if not await sync_to_async(held_up)(self.stage, self.own_stage, base_date):
@@ -135,7 +138,16 @@ class VerdictTrigger(BaseTrigger):
             if found is not None:
                 yield TriggerEvent(found)  # type: ignore[no-untyped-call]
                 return
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(pause)
+
+
+def pauses() -> Iterator[float]:
+    """Yield the seconds to let pass after each look."""
+    waited = 0.0
+    while True:
+        pause = min(max(PAUSE_SHARE * waited, SHORTEST_PAUSE), LONGEST_PAUSE)
+        yield pause
+        waited += pause
 
 
 def held_up(stage: str, own_stage: str | None, base_date: date) -> bool:
