@@ -70,7 +70,10 @@ class WeekLink(BaseOperatorLink):
 
 
 class RunNotes:
-    """Writes a note on every run of the weekly chain when it ends; runs in the scheduler."""
+    """Writes a note on every run of the weekly chain when it ends, and closes what it left open.
+
+    Runs in the scheduler, or in the API server where a person marks the run.
+    """
 
     @hookimpl
     def on_dag_run_success(self, dag_run: Any, msg: str) -> None:
@@ -87,7 +90,7 @@ class RunNotes:
 
         from passbook.base_date import base_date_of_run
         from passbook.contracts import STAGES
-        from passbook.run_notes import read_note
+        from passbook.run_notes import conclude
 
         # `dag.test()` reports a run that no session keeps any more: nothing to write a note to.
         if run.dag_id not in STAGES or object_session(run) is None:
@@ -98,7 +101,7 @@ class RunNotes:
             run_after=run.run_after,
             requested=(run.conf or {}).get("base_date"),
         )
-        run.note = read_note(run.dag_id, base_date)
+        run.note = conclude(run.dag_id, base_date, run.run_id)
 
 
 class PassbookPlugin(AirflowPlugin):

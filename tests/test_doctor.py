@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from passbook import cli, doctor, hive, mart, settings
+from passbook import cli, doctor, hive, ledger, mart, settings
 from passbook.doctor import Finding
 from passbook.settings import Settings
+from passbook.steps.stage import begin
 
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
 BANK = f"doctor_{os.getpid()}_test"
+STAGE = "segment_customers"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,23 @@ def test_a_reader_cannot_publish_and_is_told(chosen: Settings, addresses: mart.A
     found = wrong(chosen, mart_url=_secret(addresses.analyst))
     assert "member of passbook_loader" in found["mart: rights"].fix
     assert "publish" in found["mart: rights"].detail
+
+
+def test_a_verdict_that_nobody_will_give_is_told(
+    chosen: Settings, addresses: mart.Addresses
+) -> None:
+    mart.migrate(addresses.owner)
+    at_work, left = date(2022, 11, 27), date(2022, 12, 4)
+    quick = {"hive_url": _secret("hive://nobody@127.0.0.1:1/?timeout=2")}
+    with begin(chosen, STAGE, at_work, "run") as (loader, begun):
+        lost = ledger.begin_stage(loader, STAGE, left, "lost run")
+        with loader, loader.cursor() as cursor:
+            cursor.execute("UPDATE ops.verdict SET started_at = started_at - interval '13 hours'")
+        found = wrong(chosen, **quick)["mart: verdicts"]
+        assert found.detail.endswith(f": {STAGE} for {left}")
+        for fence in (begun, lost):
+            ledger.record_verdict(loader, fence, "pass")
+        assert "mart: verdicts" not in wrong(chosen, **quick)
 
 
 def test_dead_servers_are_findings_and_the_other_checks_go_on(chosen: Settings) -> None:

@@ -41,6 +41,13 @@ _LOADER_RIGHTS: Final = {
     " WHERE p.proname = 'swap' AND p.pronamespace = 'ops'::regnamespace",
     "make temporary tables": "has_database_privilege(current_database(), 'TEMPORARY')",
 }
+_LEFT_OPEN: Final = """
+    SELECT string_agg(format('%%s for %%s', stage, base_date), ', ' ORDER BY base_date, stage)
+    FROM mart.verdict
+    WHERE verdict = 'running' AND started_at < %(before)s
+      AND pg_try_advisory_xact_lock(
+          hashtext('passbook stage'), hashtext(stage || ' ' || base_date))"""
+"""Stages that wait for a verdict while nobody holds their lock; see `stage.begin`."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,19 @@ def _mart(chosen: Settings) -> Iterator[Finding]:
                 if not _one(connection, f"SELECT {asked}")
             ]  # fmt: skip
             yield _loader_finding(login, lacks)
+            yield _verdicts(connection, chosen)
+
+
+def _verdicts(connection: Connection, chosen: Settings) -> Finding:
+    """Tell which stages nobody is at work on any more, though later ones wait for them."""
+    hours = chosen.verdict_wait_hours
+    before = now() - timedelta(hours=hours)
+    left = _one(connection, _LEFT_OPEN, before=before)
+    return Finding(
+        "mart: verdicts", left is None,
+        f"open for over {hours:g} h with nobody at work: {left or 'none'}",
+        "Clear the failed task of its run in Airflow, or trigger the DAG for the base date.",
+    )  # fmt: skip
 
 
 def _loader_finding(login: str, lacks: list[str]) -> Finding:
@@ -176,10 +196,10 @@ def _migration(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def _one(connection: Connection, query: str) -> object:
+def _one(connection: Connection, query: str, **values: object) -> object:
     try:
         with connection, connection.cursor() as cursor:
-            cursor.execute(query)
+            cursor.execute(query, values or None)
             row = cursor.fetchone()
     except psycopg2.errors.InsufficientPrivilege:
         return None

@@ -299,6 +299,13 @@ class ProofError(PublishingError):
     remedy = "Nothing was published. This is a fault in Passbook: report it with the run's log."
 
 
+class StageLostError(PublishingError):
+    """The run ended and left its stage without a verdict."""
+
+    code = "E709"
+    remedy = "A task was killed, timed out, never started or was marked: see which, then clear it."
+
+
 # E8xx: settings and input
 
 

@@ -25,6 +25,9 @@ from passbook.mart.connection import transaction
 from passbook.mart.copy_stream import copy_blocks
 from passbook.mart.wire import encode
 
+_PATIENCE_SECONDS = 5
+"""Longest wait of Airflow's scheduler for the ledger's locks."""
+
 
 @dataclass(frozen=True)
 class Fence:
@@ -147,23 +150,70 @@ def record_verdict(
         raise InputError(f"{verdict!r} is not a verdict.")
     with transaction(connection) as cursor:
         check_fence(cursor, fence)
-        cursor.execute(
-            """UPDATE ops.verdict
-               SET verdict = %s, code = %s, reason = %s, figures = %s, finished_at = now()
-               WHERE stage = %s AND base_date = %s AND token = %s""",
-            (verdict, code, reason, _json(figures), fence.stage, fence.base_date, fence.token),
-        )
+        _close(cursor, fence, verdict=verdict, code=code, reason=reason, figures=figures)
+
+
+def _close(
+    cursor: Cursor,
+    fence: Fence,
+    *,
+    verdict: str,
+    code: str,
+    reason: str,
+    figures: Mapping[str, Any] | None,
+) -> None:
+    cursor.execute(
+        """UPDATE ops.verdict
+           SET verdict = %s, code = %s, reason = %s, figures = %s, finished_at = now()
+           WHERE stage = %s AND base_date = %s AND token = %s""",
+        (verdict, code, reason, _json(figures), fence.stage, fence.base_date, fence.token),
+    )
+
+
+def reject_open(
+    connection: Connection, stage: str, base_date: date, run_id: str, *, code: str, reason: str
+) -> Verdict:
+    """Reject a stage that an ended run has left without a verdict, and fence its writer off.
+
+    Another run's verdict stays as it is, open or not.
+
+    Returns
+    -------
+    Verdict
+        The newest one, by now.
+
+    Raises
+    ------
+    MartBusyError
+        E706 when its writer is publishing at this moment.
+    """
+    with transaction(connection) as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'")
+        # No other run may begin between the look and the rejection.
+        cursor.execute("LOCK TABLE ops.stage_fence IN SHARE ROW EXCLUSIVE MODE")
+        newest = _latest_verdict(cursor, stage, base_date)
+        if newest is not None and (newest.verdict, newest.run_id) != ("running", run_id):
+            return newest
+        cursor.execute("SELECT ops.begin_stage(%s, %s, %s)", (stage, base_date, run_id))
+        (token,) = _row(cursor)
+        fence = Fence(stage, base_date, token, run_id)
+        _close(cursor, fence, verdict="reject", code=code, reason=reason, figures={})
+    return Verdict(stage, base_date, "reject", code, reason, {}, run_id)
 
 
 def latest_verdict(connection: Connection, stage: str, base_date: date) -> Verdict | None:
     """Return the newest run's verdict; None when the stage never ran for this base date."""
     with transaction(connection) as cursor:
-        cursor.execute(
-            """SELECT stage, base_date, verdict, code, reason, figures, run_id FROM ops.verdict
-               WHERE stage = %s AND base_date = %s ORDER BY token DESC LIMIT 1""",
-            (stage, base_date),
-        )
-        row = cursor.fetchone()
+        return _latest_verdict(cursor, stage, base_date)
+
+
+def _latest_verdict(cursor: Cursor, stage: str, base_date: date) -> Verdict | None:
+    cursor.execute(
+        """SELECT stage, base_date, verdict, code, reason, figures, run_id FROM ops.verdict
+           WHERE stage = %s AND base_date = %s ORDER BY token DESC LIMIT 1""",
+        (stage, base_date),
+    )
+    row = cursor.fetchone()
     return Verdict(*row) if row else None
 
 

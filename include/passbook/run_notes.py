@@ -1,4 +1,4 @@
-"""The note on a run in Airflow's UI: what came of it, in a line."""
+"""What is left to do when a run has ended: the note on it in Airflow's UI, in a line."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from datetime import date
 from typing import Any
 
 from passbook import ledger, mart, settings
+from passbook.errors import StageLostError
 from passbook.steps.stage import mart_url
 
 
-def read_note(stage: str, base_date: date) -> str | None:
-    """Return the note on a stage's newest run for a base date; None when there was none."""
+def conclude(stage: str, base_date: date, run_id: str) -> str:
+    """Return the note on a run of a stage that has ended.
+
+    A stage that the run left without a verdict is rejected (E709): its task was lost without its
+    own code running, and whoever waits for it must not wait for ever.
+    """
+    lost = StageLostError()
     with closing(mart.connect(mart_url(settings.load()))) as connection:
-        verdict = ledger.latest_verdict(connection, stage, base_date)
-    return note(verdict) if verdict else None
+        verdict = ledger.reject_open(
+            connection, stage, base_date, run_id, code=lost.code, reason=str(lost)
+        )
+    return note(verdict)
 
 
 def note(verdict: ledger.Verdict) -> str:

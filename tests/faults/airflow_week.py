@@ -95,7 +95,7 @@ class AirflowWeek:
         def read() -> None:
             while not ended.wait(0.05):
                 with suppress(psycopg2.OperationalError):
-                    self.seen |= self._rows_seen()
+                    self.seen |= self.rows_seen()
 
         reader = threading.Thread(target=read)
         reader.start()
@@ -172,11 +172,18 @@ class AirflowWeek:
         number: int = self.api.instance(run, task)["try_number"]
         return number
 
-    def assert_whole(self, fault: str, result: str) -> None:
+    def verdict(self) -> tuple[str, str]:
+        """Return the stage's newest verdict, and its code."""
+        with closing(mart.connect(self.mart.loader)) as loader:
+            found = ledger.latest_verdict(loader, STAGE, self.base_date)
+        assert found is not None
+        return found.verdict, found.code
+
+    def assert_whole(self, fault: str, result: str, *, rejected: bool = False) -> None:
         """Readers saw the old week or the new one; the new one is that of an undisturbed run."""
         whole = {table: rows for table, rows, _ in self._whole}["customer_segment"]
         assert self._published() == self._whole
-        assert self._rows_seen() == {whole}
+        assert self.rows_seen() == {whole}
         assert self.seen <= {OLD_ROWS, whole}
         for table, _, sha256 in self._whole:
             found = self.query(f"SELECT ops.content_hash('{table}', '{self.base_date}')")
@@ -189,7 +196,7 @@ class AirflowWeek:
             )
         ]
         assert verdicts[-1] == "pass"
-        assert "reject" not in verdicts
+        assert ("reject" in verdicts) == rejected
         DONE[fault] = result
 
     def _published(self) -> list[tuple[str, int, str]]:
@@ -198,7 +205,7 @@ class AirflowWeek:
             f" AND base_date = '{self.base_date}' ORDER BY mart_table"
         )
 
-    def _rows_seen(self) -> set[int]:
+    def rows_seen(self) -> set[int]:
         statement = "SELECT count(*) FROM mart.customer_segment WHERE base_date = %s"
         with closing(psycopg2.connect(self.mart.analyst)) as analyst, analyst.cursor() as cursor:
             cursor.execute(statement, (self.base_date,))
@@ -223,6 +230,11 @@ class FaultApi(AirflowApi):
         """Let the failed tasks of a run be done again, as an operator does."""
         body = {"dry_run": False, "dag_run_id": run.run_id, "only_failed": True}
         self._request("POST", f"/api/v2/dags/{run.dag}/clearTaskInstances", body)
+
+    def mark_failed(self, run: Run, task: str) -> None:
+        """Mark a task as failed, as an operator does; Airflow ends it where it is at work."""
+        path = f"/api/v2/dags/{run.dag}/dagRuns/{run.run_id}/taskInstances/{task}"
+        self._request("PATCH", path, {"new_state": "failed"})
 
     def backfill_weeks(self, dag: str, week: AirflowWeek, weeks: int) -> int:
         """Start a backfill of the week and those before it, and return its number."""

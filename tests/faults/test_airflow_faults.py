@@ -25,7 +25,7 @@ from passbook.embedded.week_runs import await_dags
 from passbook.errors import AirflowRequestError
 from tiny_bank import WHOLE_WEEK, tiny_bank
 
-from .airflow_week import PATIENCE, STAGE, AirflowWeek, FaultApi, ended, until
+from .airflow_week import OLD_ROWS, PATIENCE, STAGE, TASK, AirflowWeek, FaultApi, ended, until
 from .memory_group import memory_group
 
 pytestmark = [
@@ -129,6 +129,27 @@ def test_the_supervisor_killed(week: AirflowWeek, moment: str) -> None:
     week.assert_whole(
         f"kill -9 of the task's supervisor, {moment}",
         "the task that lives on loses its session, the next attempt passes, identical hash",
+    )
+
+
+def test_a_task_ended_for_good_without_its_own_code(week: AirflowWeek) -> None:
+    """Nothing of it could say so; whoever waits for the stage is told all the same."""
+    with week.held("publishing") as hold:
+        run = week.trigger()
+        first = week.await_held(run)
+        week.api.mark_failed(run, TASK)
+        assert week.await_end(run) == "failed"
+        assert week.verdict() == ("reject", "E709")
+        hold.close()
+    until(lambda: ended(first.task), "the end of the task marked as failed")
+    assert week.rows_seen() == {OLD_ROWS}
+    week.api.clear(run)
+    until(lambda: not week.api.run(run).finished, "the cleared run")
+    assert week.await_end(run) == "success"
+    week.assert_whole(
+        "a task marked as failed by hand, publishing",
+        "rejected (E709), nothing is published; once cleared it passes, identical hash",
+        rejected=True,
     )
 
 

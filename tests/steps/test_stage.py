@@ -25,6 +25,7 @@ from passbook.errors import (
     StageRejectedError,
     StaleWriterError,
 )
+from passbook.run_notes import conclude
 from passbook.settings import Settings
 from passbook.steps.stage import Stage, begin, run_stage
 from passbook.steps.week import Week
@@ -158,6 +159,36 @@ def test_an_earlier_attempt_that_goes_on_leaves_the_later_one_alone(impatient: S
         ledger.record_verdict(connection, fence, "pass")
     with pytest.raises(StaleWriterError), begin(impatient, SEGMENT, DAY, "run", attempt="01"):
         pass
+
+
+def test_a_run_that_ends_without_a_verdict_is_rejected_and_its_writer_refused(
+    impatient: Settings, mart_address: str
+) -> None:
+    with begin(impatient, SEGMENT, DAY, "lost") as (connection, lives_on):
+        told = conclude(SEGMENT, DAY, "lost")
+        with pytest.raises(StaleWriterError):
+            ledger.record_verdict(connection, lives_on, "pass")
+    found = verdict(mart_address)
+    assert (found.verdict, found.code, found.run_id) == ("reject", "E709", "lost")
+    assert told == f"base date {DAY}, rejected: {found.reason}"
+
+
+def test_a_run_that_ends_leaves_the_verdicts_of_others_alone(
+    impatient: Settings, mart_address: str
+) -> None:
+    with begin(impatient, SEGMENT, DAY, "another") as (connection, fence):
+        conclude(SEGMENT, DAY, "lost")
+        assert verdict(mart_address).verdict == "running"
+        ledger.record_verdict(connection, fence, "pass")
+    for run in ("lost", "another"):
+        conclude(SEGMENT, DAY, run)
+        assert (verdict(mart_address).verdict, verdict(mart_address).run_id) == ("pass", "another")
+
+
+def test_a_run_whose_stage_never_began_is_rejected(impatient: Settings, mart_address: str) -> None:
+    assert impatient
+    conclude("recommend_products", DAY, "lost")
+    assert verdict(mart_address, "recommend_products").code == "E709"
 
 
 def ignored(stage: Stage) -> NoReturn:
