@@ -29,7 +29,7 @@ stop: ## Stop the servers that `make demo` left running
 status: .venv/installed ## Tell which servers run, and where
 	@$(BIN)/passbook status
 
-test: .venv/installed-dev ## Run all tests, on real servers
+test: .venv/installed-dev ## Run the tests, on real servers; the four below take longer and more
 	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-faults: .venv/installed-dev ## Do faults to real processes and write docs/reliability.md

@@ -35,7 +35,8 @@ COMMANDS: Final[dict[str, Command]] = {
     "stop": Command("passbook.commands.stop", "Stop them."),
     "demo": Command("passbook.commands.demo", "Fill a bank, run its weeks, show what they say."),
     "backfill": Command(
-        "passbook.commands.backfill", "Run all five DAGs over past weeks, in order."
+        "passbook.commands.backfill",
+        "Run the embedded stack's five DAGs over past weeks, in order.",
     ),
     "stale": Command(
         "passbook.commands.stale", "List published weeks whose inputs have changed, and the cure."
@@ -57,7 +58,9 @@ COMMANDS: Final[dict[str, Command]] = {
     "models": Command(
         "passbook.commands.models", "Show models in force; roll back; verify their files."
     ),
-    "maintain": Command("passbook.commands.maintain", "Let go of old weeks and model files."),
+    "maintain": Command(
+        "passbook.commands.maintain", "Let go of old weeks, models, partitions and runs."
+    ),
     "doctor": Command("passbook.commands.doctor", "Tell what is missing here, and how to mend it."),
     "airflow": Command("passbook.commands.airflow", "Run Airflow's own command on this stack."),
     "status": Command("passbook.commands.status", "Tell which servers run, and where."),
