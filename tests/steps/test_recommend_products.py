@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
-from passbook import artifacts, hive, ledger
+from passbook import ledger
 from passbook.contracts import WORK_TABLES
 from passbook.errors import NoChampionError
 from passbook.recommend.control_group import in_control_group
@@ -24,6 +23,7 @@ from passbook.steps import recommend_products
 from passbook.steps.challenger import Challenger
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
+from work_weeks import put_in_force, register, rows, work_database
 
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
@@ -31,8 +31,6 @@ BASE_DATE = date(2022, 12, 4)
 START = date(2021, 1, 3)
 CUSTOMERS = 1500
 SOURCE = f"recommend_{os.getpid()}_test"
-HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
-              pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
 DISCONTINUED, ELDERLY = "i5", "i4"
 RESTING = [BASE_DATE + timedelta(weeks=n) for n in range(4, 8)]
 """Weeks with a cool-off of two, and no offers in the two before them."""
@@ -82,34 +80,17 @@ def week(hive_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
     folder = tmp_path_factory.mktemp("work")
     folder.parent.chmod(0o755)
     tables = _work_tables()
-    with hive.connect(hive_url) as connection:
-        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+    with work_database(hive_url, f"work_{SOURCE}") as connection:
         for name, table in tables.items():
             place = folder / name / BASE_DATE.isoformat()
             place.mkdir(parents=True)
             pq.write_table(table, place / "part.parquet")
-            _register(connection, name, place)
+            places = dict.fromkeys((BASE_DATE, *RESTING), place)
+            register(connection, f"work_{SOURCE}.{name}", places)
         source = Source(SOURCE, folder, dict.fromkeys(tables, ""))
         settings = Settings(home=folder, source=SOURCE, fund_minimum_holders=100, block_rows=400)  # type: ignore[call-arg]
         fingerprints = {(name, day): name for name in tables for day in (BASE_DATE, *RESTING)}
         yield Week(BASE_DATE, settings, connection, source, fingerprints)
-        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
-
-
-def _register(connection: hive.Hive, name: str, folder: Path) -> None:
-    columns = ", ".join(
-        f"{field.name} {HIVE_TYPES[field.type]}" for field in WORK_TABLES[name].schema
-    )
-    connection.execute(
-        f"CREATE EXTERNAL TABLE work_{SOURCE}.{name} ({columns})"
-        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
-        f" LOCATION '{folder.parent.as_uri()}'"
-    )
-    for base_date in (BASE_DATE, *RESTING):
-        connection.execute(
-            f"ALTER TABLE work_{SOURCE}.{name} ADD PARTITION (base_date='{base_date}')"
-            f" LOCATION '{folder.as_uri()}'"
-        )
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +108,7 @@ def published(
     ledger.append(loader, retrain, "trial", challengers[0].trials)
     ledger.append(loader, retrain, "leaderboard", challengers[0].leaderboard)
     for challenger in challengers:
-        _promote(loader, retrain, week.settings, challenger)
+        put_in_force(loader, retrain, week.settings.artifacts, challenger)
     return [recommend_products.work(_stage(week, loader)) for _ in range(2)]
 
 
@@ -136,39 +117,15 @@ def _stage(week: Week, loader: Connection) -> Stage:
     return Stage(week, loader, fence, week.settings)
 
 
-def _promote(
-    loader: Connection, fence: ledger.Fence, settings: Settings, challenger: Challenger
-) -> None:
-    written = artifacts.write(
-        settings.artifacts, challenger.model, BASE_DATE, challenger.files, {"metrics": {}}
-    )
-    version = ledger.ModelVersion(
-        challenger.model, written.version, BASE_DATE, written.manifest_sha256,
-        dict(challenger.parameters), dict(challenger.metrics),
-    )  # fmt: skip
-    ledger.record_model_version(loader, fence, version)
-    ledger.record_promotion(
-        loader, fence, challenger.model, written.version, promoted=True, reason="test", figures={}
-    )
-
-
 def _control_group() -> int:
     ids = pa.array([f"c{c:05}" for c in range(CUSTOMERS)])
     return int(in_control_group(ids, 0.05, "1").sum())
 
 
-def _rows(loader: Connection, query: str) -> list[tuple[object, ...]]:
-    with loader.cursor() as cursor:
-        cursor.execute(query)
-        found = cursor.fetchall()
-    loader.commit()
-    return found
-
-
 def test_no_champion_is_said_and_nothing_is_published(week: Week, loader: Connection) -> None:
     with pytest.raises(NoChampionError, match="E601"):
         recommend_products.work(_stage(week, loader))
-    assert _rows(loader, "SELECT count(*) FROM mart.recommendation_list") == [(0,)]
+    assert rows(loader, "SELECT count(*) FROM mart.recommendation_list") == [(0,)]
 
 
 def test_a_bank_of_one_family_has_one_scenario(challengers: list[Challenger]) -> None:
@@ -181,10 +138,10 @@ def test_trials_and_leaderboard_are_kept(
     published: list[dict[str, object]], loader: Connection
 ) -> None:
     assert published
-    names = {row[0] for row in _rows(loader, "SELECT recommender FROM ops.leaderboard")}
+    names = {row[0] for row in rows(loader, "SELECT recommender FROM ops.leaderboard")}
     assert {"popularity", "popularity_by_segment", "als", "ranker"} <= names
-    assert _rows(loader, "SELECT count(*) FROM ops.leaderboard WHERE champion") == [(1,)]
-    assert _rows(loader, "SELECT count(*) > 1 FROM ops.trial") == [(True,)]
+    assert rows(loader, "SELECT count(*) FROM ops.leaderboard WHERE champion") == [(1,)]
+    assert rows(loader, "SELECT count(*) > 1 FROM ops.trial") == [(True,)]
 
 
 def test_the_same_week_twice_is_the_same_content(published: list[dict[str, object]]) -> None:
@@ -196,7 +153,7 @@ def test_no_offer_is_held_discontinued_or_closed_to_the_age(
     published: list[dict[str, object]], week: Week, loader: Connection
 ) -> None:
     assert published
-    offers = _rows(loader, "SELECT customer_id, product_codes FROM mart.recommendation_list")
+    offers = rows(loader, "SELECT customer_id, product_codes FROM mart.recommendation_list")
     held = week.table("insurance_holding", ["customer_id", "product_code"]).to_pydict()
     owned = set(zip(held["customer_id"], held["product_code"], strict=True))
     for customer, codes in offers:
@@ -211,7 +168,7 @@ def test_the_planted_next_product_is_offered_first_with_its_reason(
 ) -> None:
     assert published
     query = "SELECT product_code, reason FROM mart.product_recommendation WHERE rank = 1"
-    reasons = [reason for code, reason in _rows(loader, query) if code == "i2"]
+    reasons = [reason for code, reason in rows(loader, query) if code == "i2"]
     assert reasons.count("Customers with 든든한 보험 1 often took it next") > len(reasons) / 2
 
 
@@ -219,7 +176,7 @@ def test_products_are_published_with_what_is_on_sale(
     published: list[dict[str, object]], loader: Connection
 ) -> None:
     assert published
-    found = dict(_rows(loader, "SELECT product_code, on_sale FROM mart.product"))
+    found = dict(rows(loader, "SELECT product_code, on_sale FROM mart.product"))
     assert found == {f"i{p}": f"i{p}" != DISCONTINUED for p in range(6)}
 
 
@@ -237,8 +194,8 @@ def rested(
         of_date = replace(week, base_date=base_date, settings=settings, used={})
         recommend_products.work(_stage(of_date, loader))
         query = "SELECT customer_id, product_codes[1] FROM mart.recommendation_list"
-        rows = _rows(loader, f"{query} WHERE base_date = '{base_date}'")
-        offered.append({str(customer): str(code) for customer, code in rows})
+        found = rows(loader, f"{query} WHERE base_date = '{base_date}'")
+        offered.append({str(customer): str(code) for customer, code in found})
     return offered
 
 
@@ -258,8 +215,8 @@ def test_what_rests_is_counted_under_its_reason(
     rested: list[dict[str, str]], loader: Connection
 ) -> None:
     query = "SELECT base_date, customers, products FROM mart.offer_exclusion"
-    rows = _rows(loader, f"{query} WHERE rule = 'recently_offered' AND base_date > '{BASE_DATE}'")
-    counted = {day: (customers, products) for day, customers, products in rows}
+    found = rows(loader, f"{query} WHERE rule = 'recently_offered' AND base_date > '{BASE_DATE}'")
+    counted = {day: (customers, products) for day, customers, products in found}
     first, second, third, _ = rested
     assert counted == {
         RESTING[0]: (0, 0),

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 
@@ -27,6 +26,7 @@ from passbook.sources import Source
 from passbook.steps import recommend_products, retrain_models
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
+from work_weeks import add_partition, work_database
 
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
@@ -35,8 +35,6 @@ WEEKS = [FIRST + timedelta(weeks=w) for w in (0, 1, 2, 26)]
 OFFERED = [FIRST + timedelta(weeks=w) for w in (3, 4)]
 CUSTOMERS, PRODUCTS = 900, 6
 SOURCE = f"retrain_{os.getpid()}_test"
-HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
-              pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
 SEGMENTS = "segments.insurance"
 TABLES = ("customer", "insurance_profile", "product", "insurance_holding")
 MODELS = {SEGMENTS, "recommend.up_sell.insurance"}
@@ -114,10 +112,8 @@ def _filled(name: str, columns: dict[str, Any]) -> pa.Table:
 @pytest.fixture(scope="module")
 def open_hive(hive_url: str) -> Iterator[hive.Hive]:
     """Hive with an empty database of work tables."""
-    with hive.connect(hive_url) as connection:
-        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+    with work_database(hive_url, f"work_{SOURCE}") as connection:
         yield connection
-        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +127,7 @@ def weeks(open_hive: hive.Hive, tmp_path_factory: pytest.TempPathFactory) -> lis
         bought_until = FIRST if base_date == WEEKS[3] else base_date
         tables = bank_tables(bought_until, changed=base_date == WEEKS[2])
         for name, table in tables.items():
-            _add_partition(open_hive, folder, name, base_date, table)
+            add_partition(open_hive, f"work_{SOURCE}.{name}", base_date, table, folder / "tables")
         found.append(_week(base_date, settings, open_hive))
     return found
 
@@ -140,24 +136,6 @@ def _week(base_date: date, settings: Settings, open_hive: hive.Hive) -> Week:
     source = Source(SOURCE, settings.home, dict.fromkeys(TABLES, ""))
     hashes = {(name, base_date): f"{name} {base_date}" for name in TABLES}
     return Week(base_date, settings, open_hive, source, hashes)
-
-
-def _add_partition(
-    open_hive: hive.Hive, folder: Path, name: str, day: date, table: pa.Table
-) -> None:
-    place = folder / "tables" / name / day.isoformat()
-    place.mkdir(parents=True)
-    pq.write_table(table, place / "part.parquet")
-    columns = ", ".join(f"`{f.name}` {HIVE_TYPES[f.type]}" for f in WORK_TABLES[name].schema)
-    full_name = f"work_{SOURCE}.{name}"
-    open_hive.execute(
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {full_name} ({columns})"
-        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
-        f" LOCATION '{place.parent.as_uri()}'"
-    )
-    open_hive.execute(
-        f"ALTER TABLE {full_name} ADD PARTITION (base_date='{day}') LOCATION '{place.as_uri()}'"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +329,9 @@ def test_segments_on_the_holdout_are_those_known_before_it(
     tables = bank_tables(observed, changed=False)
     for name in ("customer", "insurance_profile"):
         known_then = tables[name].slice(0, CUSTOMERS // 2)
-        _add_partition(open_hive, week.settings.home, name, observed, known_then)
+        add_partition(
+            open_hive, f"work_{SOURCE}.{name}", observed, known_then, week.settings.home / "tables"
+        )
     seen = replace(week, fingerprints={**week.fingerprints, ("customer", observed): "then"})
     known = retrain_models.known_segments(Stage(seen, loader, fence, week.settings))
     assert known.now.equals(unknown.now)
@@ -368,7 +348,9 @@ def offered(
     found = {}
     for day in OFFERED:
         for name, table in bank_tables(OFFERED[0], changed=True).items():
-            _add_partition(open_hive, weeks[0].settings.home, name, day, table)
+            add_partition(
+                open_hive, f"work_{SOURCE}.{name}", day, table, weeks[0].settings.home / "tables"
+            )
         week = _week(day, weeks[0].settings, open_hive)
         fence = ledger.begin_stage(loader, "recommend_products", day, "offer")
         recommend_products.work(Stage(week, loader, fence, week.settings))
@@ -403,7 +385,9 @@ def test_offers_four_weeks_ago_are_held_against_purchases_since(
         [tables["insurance_holding"], _filled("insurance_holding", new)]
     )
     for name, table in tables.items():
-        _add_partition(open_hive, weeks[0].settings.home, name, since, table)
+        add_partition(
+            open_hive, f"work_{SOURCE}.{name}", since, table, weeks[0].settings.home / "tables"
+        )
     week = _week(since, weeks[0].settings, open_hive)
     fence = ledger.begin_stage(loader, "retrain_models", since, "outcomes")
     drift = retrain_models.measure_drift(Stage(week, loader, fence, week.settings))

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from pydantic import SecretStr
 
 from credit.planted import PlantedBank, planted_bank
-from passbook import artifacts, cli, hive, ledger, mart
+from passbook import cli, hive, ledger, mart
 from passbook.base_date import observation_dates
 from passbook.contracts import STYLES, WORK_TABLES
 from passbook.credit import explanation
@@ -39,6 +38,7 @@ from passbook.steps.privacy import sealing_ring
 from passbook.steps.realised_performance import measure_performance
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
+from work_weeks import add_partition, put_in_force, rows, work_database
 
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
@@ -46,8 +46,6 @@ BASE_DATE = date(2022, 12, 4)
 EARLIER, LATER = observation_dates(BASE_DATE)
 CUSTOMERS = 2500
 SOURCE = f"credit_{os.getpid()}_test"
-HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
-              pa.int32(): "INT", pa.int64(): "BIGINT", pa.float64(): "DOUBLE"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +60,8 @@ def banks() -> dict[date, PlantedBank]:
 @pytest.fixture(scope="module")
 def open_hive(hive_url: str) -> Iterator[hive.Hive]:
     """Hive with an empty database of work tables."""
-    with hive.connect(hive_url) as connection:
-        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+    with work_database(hive_url, f"work_{SOURCE}") as connection:
         yield connection
-        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
 
 
 @pytest.fixture(scope="module")
@@ -83,30 +79,11 @@ def week(
     outcomes = [banks[day].outcomes(day) for day in (EARLIER, LATER)]
     partitions["credit_outcome", BASE_DATE] = pa.concat_tables(outcomes)
     for (name, day), table in partitions.items():
-        _add_partition(open_hive, folder / name / day.isoformat(), name, day, table)
+        add_partition(open_hive, f"work_{SOURCE}.{name}", day, table, folder)
     source = Source(SOURCE, folder, {name: "" for name, day in partitions if day == BASE_DATE})
     settings = Settings(home=folder, source=SOURCE, credit_search_trials=1)
     fingerprints = {key: f"{key[0]} {key[1]}" for key in partitions}
     return Week(BASE_DATE, settings, open_hive, source, fingerprints)
-
-
-def _add_partition(
-    open_hive: hive.Hive, folder: Path, name: str, day: date, table: pa.Table
-) -> None:
-    folder.mkdir(parents=True)
-    pq.write_table(table, folder / "part.parquet")
-    place = f"work_{SOURCE}.{name}"
-    columns = ", ".join(
-        f"{field.name} {HIVE_TYPES[field.type]}" for field in WORK_TABLES[name].schema
-    )
-    open_hive.execute(
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {place} ({columns})"
-        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
-        f" LOCATION '{folder.parent.as_uri()}'"
-    )
-    open_hive.execute(
-        f"ALTER TABLE {place} ADD PARTITION (base_date='{day}') LOCATION '{folder.as_uri()}'"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +99,7 @@ def published(
     """What the stage returned, run twice with promoted models."""
     retrain = ledger.begin_stage(loader, "retrain_models", BASE_DATE, "test")
     for challenger in challengers:
-        _promote(loader, retrain, week.settings, challenger)
+        put_in_force(loader, retrain, week.settings.artifacts, challenger)
     return [score_credit.work(_stage(week, loader)) for _ in range(2)]
 
 
@@ -131,41 +108,10 @@ def _stage(week: Week, loader: Connection) -> Stage:
     return Stage(week, loader, fence, week.settings)
 
 
-def _promote(
-    loader: Connection,
-    fence: ledger.Fence,
-    settings: Settings,
-    challenger: score_credit.Challenger,
-) -> None:
-    written = artifacts.write(
-        settings.artifacts,
-        challenger.model,
-        BASE_DATE,
-        challenger.files,
-        {"metrics": dict(challenger.metrics)},
-    )
-    version = ledger.ModelVersion(
-        challenger.model, written.version, BASE_DATE, written.manifest_sha256,
-        dict(challenger.parameters), dict(challenger.metrics),
-    )  # fmt: skip
-    ledger.record_model_version(loader, fence, version)
-    ledger.record_promotion(
-        loader, fence, challenger.model, written.version, promoted=True, reason="test", figures={}
-    )
-
-
-def _rows(loader: Connection, query: str) -> list[tuple[object, ...]]:
-    with loader.cursor() as cursor:
-        cursor.execute(query)
-        found = cursor.fetchall()
-    loader.commit()
-    return found
-
-
 def test_no_champion_is_said_and_nothing_is_published(week: Week, loader: Connection) -> None:
     with pytest.raises(NoChampionError, match=r"E601.*credit\.style"):
         score_credit.work(_stage(week, loader))
-    assert _rows(loader, "SELECT count(*) FROM mart.credit_score") == [(0,)]
+    assert rows(loader, "SELECT count(*) FROM mart.credit_score") == [(0,)]
 
 
 def test_both_models_are_trained_and_judged(challengers: list[score_credit.Challenger]) -> None:
@@ -191,22 +137,22 @@ def test_every_customer_is_scored_once(
 ) -> None:
     assert published[0]["rows"] == CUSTOMERS
     assert published[0] == published[1]
-    rows = _rows(
+    scored = rows(
         loader,
         "SELECT customer_id, style, style_probability, default_probability, credit_index, band,"
         " reasons FROM mart.credit_score ORDER BY customer_id",
     )
     ids = sorted(banks[BASE_DATE].tables["customer"]["customer_id"].to_pylist())
-    assert [row[0] for row in rows] == ids
-    assert {row[1] for row in rows} == set(STYLES)
-    assert all(row[6] for row in rows)
+    assert [row[0] for row in scored] == ids
+    assert {row[1] for row in scored} == set(STYLES)
+    assert all(row[6] for row in scored)
 
 
 def test_index_follows_the_planted_risk(
     published: list[dict[str, object]], loader: Connection, banks: dict[date, PlantedBank]
 ) -> None:
     assert published
-    found = dict(_rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score"))
+    found = dict(rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score"))
     bank = banks[BASE_DATE]
     index = [found[name] for name in bank.tables["customer"]["customer_id"].to_pylist()]
     assert np.corrcoef(index, bank.log_odds)[0, 1] < -0.7
@@ -218,15 +164,15 @@ def test_explanation_adds_up_to_what_was_published(
     assert published
     in_force = credit_in_force.find(loader, week.settings.artifacts, None)
     assert in_force.base_date == BASE_DATE
-    wrong = _rows(
+    wrong = rows(
         loader,
         "SELECT count(*) FROM (SELECT credit_index, sum(points) AS points"
         " FROM mart.credit_score_explanation GROUP BY customer_id, credit_index) s"
         " WHERE credit_index <> least(850, greatest(300, points))",
     )
     assert wrong == [(0,)]
-    rows = _rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score LIMIT 1")
-    for customer, index in rows:
+    scored = rows(loader, "SELECT customer_id, credit_index FROM mart.credit_score LIMIT 1")
+    for customer, index in scored:
         found = credit_in_force.explain_customer(loader, None, str(customer), None)
         assert found.start + sum(line.points for line in found.lines) == found.points
         assert found.score["credit_index"] == index
@@ -243,16 +189,16 @@ def test_sealed_income_is_explained_with_the_key_alone(
 ) -> None:
     assert published
     plain = "SELECT customer_id, data, points FROM mart.credit_score_record ORDER BY 1"
-    before = _rows(loader, plain)
+    before = rows(loader, plain)
     keys = SecretStr(json.dumps({"3": base64.b64encode(bytes(range(32))).decode()}))
     settings = week.settings.model_copy(
         update={"sealed_features": ("balance", "income"), "sealing_keys": keys}
     )
     sealed = [score_credit.work(_stage(replace(week, settings=settings), loader)) for _ in range(2)]
     assert sealed[0] == sealed[1] == published[0]  # the scores stay, a rerun is the same
-    names = dict(_rows(loader, "SELECT feature, place FROM mart.credit_score_feature WHERE sealed"))
+    names = dict(rows(loader, "SELECT feature, place FROM mart.credit_score_feature WHERE sealed"))
     assert set(names) == {"balance", "income"}
-    after = _rows(loader, plain)
+    after = rows(loader, plain)
     for (_, data, points), (_, open_data, open_points) in zip(after, before, strict=True):
         assert points == open_points
         for place, (value, was) in enumerate(zip(data, open_data, strict=True), start=1):
@@ -269,7 +215,7 @@ def test_sealed_income_is_explained_with_the_key_alone(
     with pytest.raises(SealError, match="E503"):
         credit_in_force.explain_customer(loader, None, str(customer), KeyRing({3: bytes(32)}))
     score_credit.work(_stage(week, loader))
-    assert _rows(loader, plain) == before or np.isnan(before[0][1]).any()
+    assert rows(loader, plain) == before or np.isnan(before[0][1]).any()
 
 
 def test_settings_of_privacy_that_cannot_be_are_told(week: Week) -> None:
@@ -287,12 +233,12 @@ def test_every_customer_of_the_week_gets_a_pseudonym(
     published: list[dict[str, object]], week: Week, loader: Connection
 ) -> None:
     assert published
-    assert _rows(loader, "SELECT count(*) FROM pseudonym.customer") == [(0,)]
+    assert rows(loader, "SELECT count(*) FROM pseudonym.customer") == [(0,)]
     key = SecretStr(base64.b64encode(bytes(32)).decode())
     settings = week.settings.model_copy(update={"pseudonym_key": key})
     for _ in range(2):
         score_credit.work(_stage(replace(week, settings=settings), loader))
-    assert _rows(
+    assert rows(
         loader,
         "SELECT count(*), count(DISTINCT pseudonym) FROM pseudonym.customer"
         " JOIN mart.credit_score USING (customer_id)",
@@ -303,7 +249,7 @@ def test_altered_model_file_is_refused_and_the_week_stays(
     published: list[dict[str, object]], week: Week, loader: Connection
 ) -> None:
     assert published
-    before = _rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score")
+    before = rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score")
     (folder,) = (week.settings.artifacts / "credit.default").iterdir()
     file = folder / "scorecard.json"
     content = file.read_bytes()
@@ -311,7 +257,7 @@ def test_altered_model_file_is_refused_and_the_week_stays(
     with pytest.raises(ArtifactError, match="E602"):
         score_credit.work(_stage(week, loader))
     file.write_bytes(content)
-    assert _rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score") == before
+    assert rows(loader, "SELECT count(*), sum(credit_index) FROM mart.credit_score") == before
 
 
 def test_commands_show_sql_and_card(
@@ -333,6 +279,12 @@ def test_commands_show_sql_and_card(
         assert "## Fairness by age band" in capsys.readouterr().out
         assert cli.main(["credit", "card", "--base-date", "2022-12-05"]) == 1
         assert "E802" in capsys.readouterr().err
+        folder = week.settings.home / "card"
+        assert cli.main(["credit", "card", "--output", str(folder)]) == 0
+        assert "![roc-and-ks](roc-and-ks.svg)" in (folder / "card.md").read_text()
+        assert len(list(folder.glob("*.svg"))) == 5
+        assert cli.main(["credit", "card", "--output", str(folder / "card.md")]) == 1
+        assert "E805" in capsys.readouterr().err
     finally:
         load.cache_clear()
 
@@ -354,7 +306,7 @@ def test_no_outcomes_yet_gives_no_challenger(
 ) -> None:
     young = date(2023, 3, 5)
     empty = WORK_TABLES["credit_outcome"].schema.empty_table()
-    _add_partition(open_hive, tmp_path / "none", "credit_outcome", young, empty)
+    add_partition(open_hive, f"work_{SOURCE}.credit_outcome", young, empty, tmp_path)
     with caplog.at_level(logging.WARNING):
         assert score_credit.train(Week(young, week.settings, week.hive, week.source)) == []
     assert "E501" in caplog.text
@@ -365,7 +317,7 @@ def test_outcome_after_the_base_date_is_refused(
 ) -> None:
     old = date(2022, 11, 27)
     future = banks[LATER].outcomes(date(2022, 12, 3))
-    _add_partition(open_hive, tmp_path / "future", "credit_outcome", old, future)
+    add_partition(open_hive, f"work_{SOURCE}.credit_outcome", old, future, tmp_path)
     with pytest.raises(FutureRowError, match="E104"):
         score_credit.train(Week(old, week.settings, week.hive, week.source))
 
@@ -393,8 +345,9 @@ def test_outcomes_that_arrive_are_held_against_what_the_champion_promised(
         bank = replace(bank, defaulted=rng.random(CUSTOMERS) < rate)
     tmp_path.parent.chmod(0o755)
     for name, table in bank.tables.items():
-        _add_partition(open_hive, tmp_path / name / f"{observed}", name, observed, table)
-    _add_partition(open_hive, tmp_path / "o", "credit_outcome", day, bank.outcomes(observed))
+        add_partition(open_hive, f"work_{SOURCE}.{name}", observed, table, tmp_path)
+    outcomes = bank.outcomes(observed)
+    add_partition(open_hive, f"work_{SOURCE}.credit_outcome", day, outcomes, tmp_path)
     thresholds = Settings(drift_thresholds={"credit.default": {"minimum_outcomes": 50}})
     settings = week.settings.model_copy(update={"drift_thresholds": thresholds.drift_thresholds})
     later = Week(day, settings, open_hive, week.source)
@@ -405,12 +358,12 @@ def test_outcomes_that_arrive_are_held_against_what_the_champion_promised(
     found = measure_performance(stage, "credit.default", champion)
     measured = model_drift.Measured("credit.default", found)
     ledger.append(loader, fence, "drift", model_drift.rows(day, [measured]))
-    rows = _rows(
+    told = rows(
         loader,
         f"""SELECT feature, d.drifted, v.drifted FROM mart.drift d
             JOIN mart.drift_verdict v USING (base_date, model)
             WHERE d.base_date = '{day}' ORDER BY feature""",
     )
     called = not as_expected
-    assert rows == [("default_rate", called, called), ("gini", called, called)]
+    assert told == [("default_rate", called, called), ("gini", called, called)]
     assert measured.reason.startswith("credit.default drifted: " if called else "")

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (it is a class)
 from sklearn.metrics import adjusted_rand_score
 
-from passbook import artifacts, hive, ledger
+from passbook import hive, ledger
 from passbook.contracts import FAMILIES, WORK_TABLES
 from passbook.errors import ClusterCountError, ContractError, NoChampionError, StorageError
 from passbook.settings import Settings
@@ -27,14 +26,13 @@ from passbook.steps.challenger import Challenger
 from passbook.steps.stage import Stage
 from passbook.steps.week import Week
 from segments.planted import deposit_customers
+from work_weeks import add_partition, put_in_force, rows, work_database
 
 pytestmark = [pytest.mark.hive, pytest.mark.postgres]
 
 BASE_DATE = date(2022, 12, 4)
 HOLDERS, WITHOUT, INSURED = 2000, 100, 50
 SOURCE = f"segments_{os.getpid()}_test"
-HIVE_TYPES = {pa.string(): "STRING", pa.date32(): "DATE", pa.bool_(): "BOOLEAN",
-              pa.int32(): "INT", pa.int64(): "BIGINT"}  # fmt: skip
 
 
 def bank_tables() -> dict[str, pa.Table]:
@@ -66,10 +64,8 @@ def bank_tables() -> dict[str, pa.Table]:
 @pytest.fixture(scope="module")
 def open_hive(hive_url: str) -> Iterator[hive.Hive]:
     """Hive with an empty database of work tables."""
-    with hive.connect(hive_url) as connection:
-        connection.execute(f"CREATE DATABASE work_{SOURCE}")
+    with work_database(hive_url, f"work_{SOURCE}") as connection:
         yield connection
-        connection.execute(f"DROP DATABASE work_{SOURCE} CASCADE")
 
 
 @pytest.fixture(scope="module")
@@ -90,30 +86,11 @@ def make_week(
     open_hive: hive.Hive, home: Path, base_date: date, tables: Mapping[str, pa.Table]
 ) -> Week:
     for name, table in tables.items():
-        _add_partition(open_hive, home / name / base_date.isoformat(), name, base_date, table)
+        add_partition(open_hive, f"work_{SOURCE}.{name}", base_date, table, home)
     source = Source(SOURCE, home, dict.fromkeys(tables, ""))
     settings = Settings(home=home, source=SOURCE, segment_counts=(3, 4, 5), block_rows=700)
     fingerprints = {(name, base_date): f"{name} {base_date}" for name in tables}
     return Week(base_date, settings, open_hive, source, fingerprints)
-
-
-def _add_partition(
-    open_hive: hive.Hive, folder: Path, name: str, day: date, table: pa.Table
-) -> None:
-    folder.mkdir(parents=True)
-    pq.write_table(table, folder / "part.parquet")
-    place = f"work_{SOURCE}.{name}"
-    columns = ", ".join(
-        f"`{field.name}` {HIVE_TYPES[field.type]}" for field in WORK_TABLES[name].schema
-    )
-    open_hive.execute(
-        f"CREATE EXTERNAL TABLE IF NOT EXISTS {place} ({columns})"
-        " PARTITIONED BY (base_date DATE) STORED AS PARQUET"
-        f" LOCATION '{folder.parent.as_uri()}'"
-    )
-    open_hive.execute(
-        f"ALTER TABLE {place} ADD PARTITION (base_date='{day}') LOCATION '{folder.as_uri()}'"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -138,29 +115,7 @@ def stage_of(week: Week, loader: Connection) -> Stage:
 
 def promote(loader: Connection, week: Week, challenger: Challenger) -> None:
     fence = ledger.begin_stage(loader, "retrain_models", week.base_date, "test")
-    manifest = {
-        "parameters": dict(challenger.parameters),
-        "metrics": dict(challenger.metrics),
-    }
-    written = artifacts.write(
-        week.settings.artifacts, challenger.model, week.base_date, challenger.files, manifest
-    )
-    version = ledger.ModelVersion(
-        challenger.model, written.version, week.base_date, written.manifest_sha256,
-        dict(challenger.parameters), dict(challenger.metrics),
-    )  # fmt: skip
-    ledger.record_model_version(loader, fence, version)
-    ledger.record_promotion(
-        loader, fence, challenger.model, written.version, promoted=True, reason="test", figures={}
-    )
-
-
-def rows(loader: Connection, query: str) -> list[tuple[Any, ...]]:
-    with loader.cursor() as cursor:
-        cursor.execute(query)
-        found = cursor.fetchall()
-    loader.commit()
-    return found
+    put_in_force(loader, fence, week.settings.artifacts, challenger)
 
 
 def test_no_champion_is_said_and_nothing_is_published(week: Week, loader: Connection) -> None:
