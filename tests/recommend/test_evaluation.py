@@ -103,3 +103,64 @@ def test_segments_have_their_own_means() -> None:
     values = {"mrr": np.array([1.0, 0.5, 0.0])}
     found = metrics_by_segment(values, np.array([4, 4, -1], dtype=np.int32))
     assert found == {-1: {"mrr": 0.0, "customers": 1.0}, 4: {"mrr": 0.75, "customers": 2.0}}
+
+
+def _by_definition(ranked: list[int], bought: set[int], cut: int) -> dict[str, float]:
+    """Return one customer's metrics from a ranked list, each by its textbook formula."""
+    hits = [item in bought for item in ranked[:cut]]
+    first = next((place for place, hit in enumerate(hits, 1) if hit), None)
+    precisions = [sum(hits[:place]) / place for place, hit in enumerate(hits, 1) if hit]
+    ideal = sum(1 / np.log2(place + 1) for place in range(1, min(len(bought), cut) + 1))
+    return {
+        f"hit_rate_{cut}": float(any(hits)),
+        f"precision_{cut}": sum(hits) / cut,
+        f"recall_{cut}": sum(hits) / len(bought),
+        f"mrr_{cut}": 1 / first if first else 0.0,
+        f"map_{cut}": sum(precisions) / min(len(bought), cut),
+        f"ndcg_{cut}": sum(1 / np.log2(p + 1) for p, hit in enumerate(hits, 1) if hit) / ideal,
+    }
+
+
+def test_metrics_of_random_rankings_are_those_of_the_definitions() -> None:
+    """One list at a time: candidates never bought, by falling score, equal ones by column."""
+    rng = np.random.default_rng(11)
+    products, names = 23, [f"p{n:02}" for n in range(23)]
+    rows: list[tuple[str, str, str]] = []
+    for c in range(60):
+        picked = rng.permutation(products)[: rng.integers(2, 14)]
+        split_at = rng.integers(1, len(picked))
+        rows += [(f"c{c:02}", names[p], "2022-01-01") for p in picked[:split_at]]
+        rows += [(f"c{c:02}", names[p], "2022-11-10") for p in picked[split_at:]]
+    customers = [f"c{c:02}" for c in range(60)]
+    holdout = split(
+        purchases(rows, " ".join(customers), " ".join(names)), holdout_window(PLANTED_BASE_DATE)
+    )
+    candidates = rng.random(products) < 0.8
+    found = test_set(
+        holdout.train, holdout.test, np.full(60, -1, dtype=np.int32), no_profile(60),
+        targets=np.ones(60, dtype=bool), candidates=candidates, catalogue=np.ones(23, dtype=bool),
+    )  # fmt: skip
+    scores = rng.integers(0, 8, (len(found), products)).astype(np.float32)
+    expected: dict[str, list[float]] = {}
+    shown: dict[int, list[int]] = {1: [], 5: [], 40: []}
+    for u, row in enumerate(found.rows):
+        owned = {names.index(p) for c, p, day in rows if c == customers[row] and day < "2022-11"}
+        bought = {names.index(p) for c, p, day in rows if c == customers[row]} - owned
+        bought &= set(np.flatnonzero(candidates))
+        ranked = sorted(set(np.flatnonzero(candidates)) - owned, key=lambda p: (-scores[u, p], p))
+        one = {"mrr": 1 / (1 + min(ranked.index(p) for p in bought))}
+        for cut, offered in shown.items():
+            one |= _by_definition(ranked, bought, cut)
+            offered.extend(ranked[:cut])
+        for name, value in one.items():
+            expected.setdefault(name, []).append(value)
+    metrics = customer_metrics(ranks(scores, found), found, tuple(shown))
+    assert metrics.keys() == expected.keys()
+    for name, values in expected.items():
+        assert metrics[name] == pytest.approx(values), name
+    buyers = np.bincount(holdout.train.items, minlength=products).astype(np.float32)
+    lists = list_metrics(scores, found, buyers, 60, tuple(shown))
+    for cut, offered in shown.items():
+        assert lists[f"coverage_{cut}"] == len(set(offered)) / candidates.sum()
+        information = [-np.log2((buyers[p] + 1) / 61) for p in offered]
+        assert lists[f"novelty_{cut}"] == pytest.approx(np.mean(information))

@@ -143,16 +143,76 @@ def test_blank_keys_unknown_codes_and_cut_offs_that_make_no_sense_are_refused() 
     train, test = _purchases(100)
     blank = pa.concat_tables([train, train.slice(0, 1).set_column(
         0, "customer_id", pa.array([None], pa.string()))])  # fmt: skip
-    with pytest.raises(InteractionError, match="1 holdings have no customer_id"):
+    with pytest.raises(InteractionError, match="1 purchases of train have no customer_id"):
         leaderboard(blank, test)
     nothing = test.slice(0, 1).set_column(1, "product_code", pa.array([None], pa.string()))
-    with pytest.raises(InteractionError, match="1 purchases of test"):
+    with pytest.raises(InteractionError, match="1 purchases of test have no product_code"):
         leaderboard(train, pa.concat_tables([test, nothing]))
     with pytest.raises(InputError, match="lacks 5 bought codes, the first: 'p1'"):
         leaderboard(train, test, products=pa.table({"product_code": ["p0"]}))
-    for cuts in ((), (0,), (1.5,), (True,)):
+    for cuts in ((), (0,), (1.5,), (True,), None, "5", 0):
         with pytest.raises(InputError, match="cut-offs"):
             leaderboard(train, test, k=cuts)  # type: ignore[arg-type]
+    for seed in (-1, 1.5, None):
+        with pytest.raises(InputError, match="random_state="):
+            leaderboard(train, test, random_state=seed)  # type: ignore[arg-type]
+
+
+def test_a_table_of_any_library_is_read() -> None:
+    train, test = _purchases(200)
+    expected = leaderboard(train, test, k=2).drop(columns="seconds")
+    for convert in (lambda t: t.to_reader(50), lambda t: t.combine_chunks().to_batches()[0],
+                    lambda t: t.to_pydict()):  # fmt: skip
+        found = leaderboard(convert(train), convert(test), k=2)
+        assert found.drop(columns="seconds").equals(expected)
+
+
+def test_days_are_read_from_texts_as_banks_write_them() -> None:
+    train, test = _purchases(200)
+    expected = leaderboard(train, test).drop(columns="seconds")
+    for written in ("%Y%m%d", "%Y-%m-%d 09:30:00", "%Y-%m-%dT09:30:00.5Z"):
+        texts = [
+            t.set_column(2, "acquired_on", pc.strftime(t["acquired_on"], format=written))
+            for t in (train, test)
+        ]
+        assert leaderboard(*texts).drop(columns="seconds").equals(expected)
+
+
+def test_numbers_for_keys_are_the_same_where_pandas_makes_them_floats() -> None:
+    train, test = _purchases(200)
+    number = 9_000_000_000_000_000
+
+    def numbered(table: pa.Table, kind: pa.DataType) -> pa.Table:
+        ids = pc.utf8_slice_codeunits(table["customer_id"], 1).cast(pa.int64())
+        return table.set_column(0, "customer_id", pc.add(ids, number).cast(kind))
+
+    found = leaderboard(numbered(train, pa.int64()), numbered(test, pa.float64()))
+    assert (found["customers"] == 20).all()
+
+
+@pytest.mark.parametrize(
+    "blank", [pa.array([np.nan]), pa.array([""]), pa.nulls(1, pa.string())], ids=["nan", "", "null"]
+)
+def test_a_blank_key_is_nobody(blank: pa.Array) -> None:
+    train, test = _purchases(100)
+    ids = pa.array([1.0]).take(pa.array([0] * len(train))) if blank.type == pa.float64() else None
+    ids = train["customer_id"].combine_chunks() if ids is None else ids
+    bad = train.set_column(0, "customer_id", pa.concat_arrays([blank, ids.slice(1)]))
+    with pytest.raises(InteractionError, match="1 purchases of train have no customer_id"):
+        leaderboard(bad, test)
+
+
+def test_what_is_no_table_is_refused_without_quoting_it() -> None:
+    train, test = _purchases(100)
+    mixed = train.to_pandas().astype({"customer_id": object})
+    mixed.loc[3, "customer_id"] = 990101
+    for bad in (mixed, None, [1, 2], "train.csv"):
+        with pytest.raises(InputError, match="test cannot be read as a table") as caught:
+            leaderboard(train, bad)
+        assert "990101" not in str(caught.value)
+        assert caught.value.__suppress_context__
+    with pytest.raises(InputError, match="train has two columns of the same name"):
+        leaderboard(train.append_column("customer_id", train["customer_id"]), test)
 
 
 def test_nothing_newly_bought_by_known_customers_is_an_error() -> None:

@@ -17,7 +17,6 @@ from passbook.recommend.purchases import Ints
 
 Doubles = npt.NDArray[np.float64]
 RESAMPLES = 2000
-BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def customer_metrics(rank: Ints, test: TestSet, k: Sequence[int] = (1, 3, 5)) ->
         found = rank <= cut
         hits = np.add.reduceat(found.astype(np.float64), starts)
         gain = np.add.reduceat(np.where(found, 1.0 / np.log2(1.0 + rank), 0.0), starts)
-        ideal = np.cumsum(1.0 / np.log2(np.arange(2, cut + 2)))
+        ideal = np.cumsum(1.0 / np.log2(np.arange(2, min(cut, wanted.max()) + 2)))
         precision_at_hits = np.where(found, place / rank, 0.0)
         metrics[f"hit_rate_{cut}"] = (hits > 0).astype(np.float64)
         metrics[f"precision_{cut}"] = hits / cut
@@ -152,7 +151,8 @@ def list_metrics(
     buyers : float32 array of shape (products,)
         Of each product, among `customers` customers.
     """
-    items = np.full((len(scores), max(k)), -1, dtype=np.int32)
+    places = min(max(k), scores.shape[1])
+    items = np.full((len(scores), places), -1, dtype=np.int32)
     best = np.full(items.shape, -np.inf, dtype=np.float32)
     same_rule = np.zeros(len(scores), dtype=np.int32)
     top_kernels.best_allowed(scores, same_rule, test.candidates[None, :], items, best)

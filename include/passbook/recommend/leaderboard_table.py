@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,41 +22,46 @@ from passbook.recommend.interactions import Flags, Interactions, interactions_as
 from passbook.recommend.purchases import STILL_HELD, Ints, from_holdings
 from passbook.recommend.recommenders import RECOMMENDERS, Training
 
+Tabular: TypeAlias = pa.Table | pa.RecordBatchReader | pd.DataFrame | Mapping[str, Any]
 UNDATED = date(2000, 1, 1)
 MINIMUM_SEGMENT = 200
 MEMORY_LIMIT_GB = 12.0
 BINS = 10
+_DAY_IN_TEXT = r"^(\d{4})-?(\d\d)-?(\d\d)([ T].*)?$"
 CATEGORIES = 100
 """Values of a trait that are told apart; what is rarer counts as unknown."""
 
 
 def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
-    train: pa.Table | pd.DataFrame,
-    test: pa.Table | pd.DataFrame,
-    customers: pa.Table | pd.DataFrame | None = None,
-    products: pa.Table | pd.DataFrame | None = None,
-    k: Sequence[int] = (1, 3, 5),
+    train: Tabular,
+    test: Tabular,
+    customers: Tabular | None = None,
+    products: Tabular | None = None,
+    k: int | Sequence[int] = (1, 3, 5),
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Train every recommender on `train` and rank what `test`'s customers newly bought.
 
     Only customers with a purchase in `train` are ranked for, and only products that they had
-    never bought. Products on sale while `test` lasts are candidates; without dates, all are.
+    never bought. Of the products in `train` and `test` those on sale while `test` lasts are
+    candidates; without dates, all are.
 
     Parameters
     ----------
-    train, test : pyarrow.Table or pandas.DataFrame
-        ``customer_id``, ``product_code`` and, if known, ``acquired_on``; a column ``acquired_on``
-        without any value counts as absent.
-    customers : pyarrow.Table or pandas.DataFrame, optional
+    train, test : pyarrow.Table, pandas.DataFrame or whatever else Arrow reads
+        ``customer_id``, ``product_code`` and, if known, ``acquired_on``: a day, a moment, or a
+        text such as 2022-11-30 or 20221130. A column ``acquired_on`` without any value counts as
+        absent.
+    customers : as `train`, optional
         ``customer_id`` with traits; a column ``segment`` is the customer's segment. Numbers and
         days with more than `CATEGORIES` values are cut into tenths, of other columns the most
         frequent `CATEGORIES` values count.
-    products : pyarrow.Table or pandas.DataFrame, optional
+    products : as `train`, optional
         ``product_code`` with ``sale_start`` and ``sale_end``, where known.
-    k : sequence of int
+    k : int or sequence of int
         Cut-offs of the metrics.
     random_state : int
+        From 0.
 
     Returns
     -------
@@ -67,23 +73,25 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     Raises
     ------
     InputError
-        E803 when a column is missing or is no list of names or days, a cut-off is not a positive
+        E803 when a table or column is missing or cannot be read, a cut-off is not a positive
         number, the tables are not dated alike, a customer or a product has two rows, or a bought
         product is not among `products`.
     InteractionError
-        E404 when a purchase has no customer, product or date.
+        E404 when a purchase has no customer, product or date: null, not a number or an empty text.
     NoAcquisitionsError
         E401 when no known customer newly bought anything.
     """
     cuts = _cut_offs(k)
-    train, test, customers, products = map(_as_arrow, (train, test, customers, products))
-    train, test, dated = _checked(train, test)
-    interactions = _interactions(train, test, dated)
-    acquired = _acquisitions(test, interactions)
-    segment, profile = _people(customers, interactions.customers)
-    start, end = _sales(products, interactions.products)
+    _check_random_state(random_state)
+    before, after, dated = _checked(_table("train", train), _table("test", test))
+    interactions = _interactions(before, after, dated)
+    acquired = _acquisitions(after, interactions)
+    people = None if customers is None else _table("customers", customers)
+    segment, profile = _people(people, interactions.customers)
+    sold = None if products is None else _table("products", products)
+    start, end = _sales(sold, interactions.products)
     known = np.diff(interactions.indptr) > 0
-    candidates = _candidates(test, start, end) if dated else np.ones(len(start), dtype=bool)
+    candidates = _candidates(after, start, end) if dated else np.ones(len(start), dtype=bool)
     every = np.ones(interactions.shape[1], dtype=bool)
     holdout = test_set(
         interactions, acquired, segment, profile,
@@ -99,17 +107,39 @@ def leaderboard(  # noqa: PLR0917 (a table, a table, and what else is known)
     return pd.DataFrame([_row(standing, cuts) for standing in standings])
 
 
-def _cut_offs(k: Sequence[int]) -> list[int]:
-    cuts = list(k)
+def _cut_offs(k: int | Sequence[int]) -> list[int]:
+    cuts = list(k) if isinstance(k, Iterable) else [k]
     if not cuts or any(isinstance(c, bool) or not isinstance(c, int | np.integer) or c < 1
                        for c in cuts):  # fmt: skip
-        raise InputError(f"k={tuple(cuts)}: cut-offs are whole numbers from 1.")
+        raise InputError(f"k={k!r}: cut-offs are whole numbers from 1.")
     return [int(cut) for cut in cuts]
 
 
-def _as_arrow(table: pa.Table | pd.DataFrame | None) -> pa.Table | None:
-    if isinstance(table, pd.DataFrame):
-        return pa.Table.from_pandas(table, preserve_index=False)
+def _check_random_state(random_state: int) -> None:
+    if not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise InputError(f"random_state={random_state!r}: it is a whole number from 0.")
+
+
+def _table(name: str, given: Tabular) -> pa.Table:
+    """Return a table of whatever Arrow reads, each column once.
+
+    Raises
+    ------
+    InputError
+        E803 when it is none; what Arrow says of it may quote a row, and is not passed on.
+    """
+    try:
+        if isinstance(given, pd.DataFrame):
+            table = pa.Table.from_pandas(given, preserve_index=False)
+        else:
+            table = pa.table(given)
+    except (TypeError, ValueError, pa.ArrowException):
+        raise InputError(
+            f"{name} cannot be read as a table: give an Arrow table or a pandas frame in which "
+            "each column has values of one type."
+        ) from None
+    if len(set(table.column_names)) < len(table.column_names):
+        raise InputError(f"{name} has two columns of the same name.")
     return table
 
 
@@ -138,15 +168,14 @@ def _purchases(name: str, table: pa.Table) -> pa.Table:
     for column in ("customer_id", "product_code"):
         if column not in table.column_names:
             raise InputError(f"{name} has no column {column}.")
-    columns = {column: _strings(table, column) for column in ("customer_id", "product_code")}
+    columns = {column: _keys(table, column) for column in ("customer_id", "product_code")}
     if "acquired_on" in table.column_names:
         given = table["acquired_on"]
         if given.null_count < len(given) or not len(given):
-            columns["acquired_on"] = _cast(given, pa.date32(), "acquired_on")
-            if given.null_count:
-                raise InteractionError(
-                    f"{given.null_count} purchases of {name} have no acquired_on."
-                )
+            columns["acquired_on"] = _days(given, "acquired_on")
+    for column, values in columns.items():
+        if values.null_count:
+            raise InteractionError(f"{values.null_count} purchases of {name} have no {column}.")
     return pa.table(columns)
 
 
@@ -166,13 +195,40 @@ def _cast(values: pa.ChunkedArray, kind: pa.DataType, name: str) -> pa.Array:
         raise InputError(f"{name}: a column of {values.type} cannot be read as {kind}.") from None
 
 
-def _strings(table: pa.Table, name: str) -> pa.Array:
-    return _cast(table.column(name), pa.string(), name)
+def _days(values: pa.ChunkedArray, name: str) -> pa.Array:
+    """Return days; texts may have a time of day, or no hyphens."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if _is_text(values.type):
+        text = _cast(values, pa.string(), name)
+        values = pc.replace_substring_regex(text, _DAY_IN_TEXT, r"\1-\2-\3")
+    return _cast(values, pa.date32(), name)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _keys(table: pa.Table, name: str) -> pa.Array:
+    """Return a column of keys as texts, null where there is none.
+
+    Floats that are whole numbers read as these: pandas has no others beside a missing one.
+    """
+    values = table.column(name)
+    if pa.types.is_floating(values.type):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+        exact = pc.and_(pc.equal(values, pc.round(values)), pc.less(pc.abs(values), 2.0**53))
+        if pc.all(exact).as_py():
+            values = _cast(values, pa.int64(), name)
+    text = _cast(values, pa.string(), name)
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
 def _place(ids: pa.Array, table: pa.Table, name: str) -> pa.Array:
     """Return the row of each id in a table that has one row an id."""
-    keys = _strings(table, name)
+    keys = _keys(table, name)
     known = keys.drop_null()
     if len(pc.unique(known)) < len(known):
         raise InputError(f"A {name} has more than one row in a table that has one row each.")
@@ -204,8 +260,6 @@ def _acquisitions(test: pa.Table, interactions: Interactions) -> Acquisitions:
     """Return what `test` has that `train` has not, once each, by known customers."""
     customer = pc.index_in(test["customer_id"].combine_chunks(), value_set=interactions.customers)
     item = pc.index_in(test["product_code"].combine_chunks(), value_set=interactions.products)
-    if blanks := test.column("customer_id").null_count + item.null_count:
-        raise InteractionError(f"{blanks} purchases of test have no customer_id or product_code.")
     known = pc.is_valid(customer).to_numpy(zero_copy_only=False)
     row = customer.drop_null().to_numpy().astype(np.int64)
     column = item.to_numpy(zero_copy_only=False)[known].astype(np.int64)
@@ -274,7 +328,7 @@ def _sales(products: pa.Table | None, codes: pa.Array) -> tuple[Ints, Ints]:
         raise InputError(f"products lacks {place.null_count} bought codes, the first: {first!r}.")
     for name, days in (("sale_start", start), ("sale_end", end)):
         if name in products.column_names:
-            given = _cast(products.column(name), pa.date32(), name).take(place)
+            given = _days(products.column(name), name).take(place)
             numbers = given.cast(pa.int32()).to_numpy(zero_copy_only=False)
             known = np.isfinite(numbers)
             days[known] = numbers[known].astype(np.int32)
