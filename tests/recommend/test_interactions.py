@@ -90,3 +90,14 @@ def test_the_order_of_the_holdings_does_not_matter() -> None:
     other = interactions_as_of(purchases(rows[::-1], "a b", "x y"), AS_OF)
     assert one.items.tolist() == other.items.tolist()
     assert one.last_day.tolist() == other.last_day.tolist()
+
+
+def test_the_oldest_purchase_keeps_some_confidence() -> None:
+    """1900 is how banks date what they do not know; at 6 months it halves 240 times."""
+    found = interactions_as_of(
+        purchases([("a", "x", "1900-01-01"), ("a", "y", "2022-10-01")], "a", "x y"),
+        date(2022, 10, 31),
+    )
+    old, new = confidence(found, half_life=6.0)
+    assert 0 < old < 1e-30
+    assert new == 1.0

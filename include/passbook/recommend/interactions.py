@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from passbook.recommend.purchases import Ints, Purchases, days_since_epoch
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
+LEAST_CONFIDENCE: Final = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,9 @@ def months_between(days: Ints, as_of: date) -> Ints:
 def confidence(interactions: Interactions, half_life: float) -> Floats:
     """Return the confidence of each entry: it halves every `half_life` months of age.
 
+    Banks date what they do not know to 1900 or before; what is so old has next to no confidence,
+    but some, since none would mean that the product was never bought.
+
     Raises
     ------
     InteractionError
@@ -150,6 +155,7 @@ def confidence(interactions: Interactions, half_life: float) -> Floats:
     """
     age = months_between(interactions.last_day, interactions.as_of)
     values = np.power(0.5, age / half_life, dtype=np.float64).astype(np.float32)
+    values = np.maximum(values, LEAST_CONFIDENCE)
     check_confidence(values)
     return values
 
