@@ -293,3 +293,17 @@ def test_customers_with_no_or_all_products_get_no_row() -> None:
     every: list[Row] = [("a", code, "2022-01-01") for code in CODES]
     models = {UP_SELL: _model(UP_SELL), CROSS_SELL: _model(CROSS_SELL)}
     assert _offers(models, rows=every) == []
+
+
+def test_nothing_is_counted_as_kept_in_a_family_without_products() -> None:
+    """All deposits and policies are there, and a family that has none of them."""
+    fund, products = Scenario("cross_sell", "fund"), _catalogue()
+    models = {UP_SELL: _model(UP_SELL), fund: _model(fund)}
+    refused = {"opted_out": [True, False, False], "control": [False, True, False]}
+    blocks = offer_blocks(
+        models, _audience(products, ROWS, [65, 65, 65], **refused), products,
+        ["deposit", "insurance", "fund"], explanations_of(models, products), k=5, block_rows=9,
+    )  # fmt: skip
+    found = _excluded(list(blocks))
+    assert found["up_sell.deposit", "opted_out"] == (1, 4)
+    assert not [key for key in found if key[0] == fund.name]

@@ -227,15 +227,19 @@ def offer(
     targets = _Targets.of(scenario, audience.take(rows), part.catalogue, closed, part.offered)
     counted = targets.take(np.flatnonzero(~audience.control[rows]))
     products = int(part.offered.sum())
-    asked, kept_out = int(unasked.sum()), len(rows) - len(counted.rule_class)
     exclusions = {
-        "opted_out": (asked, asked * products),
-        "control_group": (kept_out, kept_out * products),
+        "opted_out": _all_kept(int(unasked.sum()), products),
+        "control_group": _all_kept(len(rows) - len(counted.rule_class), products),
         **count_exclusions(counted.owned, counted.recent, counted.rule_class, closed, part.offered),
     }
     items, scores, reasons = _ranked(model.champion, targets, k)
     filled = _fill(model.fallback, targets, items, scores, reasons)
     return ScenarioOffers(rows, items, scores, filled, reasons, targets.segment, exclusions)
+
+
+def _all_kept(customers: int, products: int) -> tuple[int, int]:
+    """Return the count of a rule that keeps everything: of no products nothing is kept."""
+    return (customers if products else 0), customers * products
 
 
 @dataclass(frozen=True)
