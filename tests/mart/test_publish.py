@@ -204,6 +204,21 @@ def test_offers_that_break_a_hard_rule_are_refused_whole(
     assert rows(analyst, "SELECT * FROM mart.publication ORDER BY 1, 2") == before
 
 
+def test_offers_of_what_the_customer_was_offered_of_late_are_refused(
+    loader: Connection, fence: ledger.Fence
+) -> None:
+    """A week counts while it is the one that was read: published anew, it makes this one stale."""
+    day = BASE_DATE - timedelta(weeks=3)
+    before = ledger.begin_stage(loader, STAGE, day, "run")
+    weeks = offer_week(["1", "2"], [["A"], ["B"]], base_date=day)
+    *_, offered = mart.publish(loader, before, weeks, inputs=INPUTS)
+    again, read = offer_week(["1", "2"], [["B", "A"], ["A"]]), f"recommendation_list {day}"
+    with pytest.raises(ProofError, match=r"E708.*: 1 offered of late"):
+        mart.publish(loader, fence, again, inputs={read: offered.sha256}, cool_off_weeks=3)
+    for sha256, weeks_of_rest in ((offered.sha256, 2), ("another", 3)):
+        mart.publish(loader, fence, again, inputs={read: sha256}, cool_off_weeks=weeks_of_rest)
+
+
 def test_offers_at_the_limits_themselves_are_published(
     loader: Connection, fence: ledger.Fence
 ) -> None:

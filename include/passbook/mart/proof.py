@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 from typing import Final
 
@@ -62,3 +62,51 @@ def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str])
     broken = [f"{offers:,} {rule}" for rule, offers in cursor.fetchall()]
     if broken:
         raise ProofError(f"Offers for {base_date}: {'; '.join(broken)}.")
+
+
+def prove_rest(
+    cursor: Cursor, base_date: date, partition: str, inputs: Mapping[str, str], weeks: int
+) -> None:
+    """Refuse offers of what the same customer was offered in the weeks before.
+
+    A week that was published anew since its offers were read proves nothing: this one is stale
+    then, which `mart.stale_week` tells.
+
+    Parameters
+    ----------
+    cursor, base_date
+        As of `prove_offers`.
+    partition : str
+        Staged partition of `PROVED`.
+    inputs : Mapping[str, str]
+        What the offers were made from, with the hashes of earlier weeks' offers.
+    weeks : int
+        Of the cool-off; nothing is asked where there is none.
+
+    Raises
+    ------
+    ProofError
+        E708 with the number of offers.
+    """
+    days = [base_date - timedelta(weeks=n + 1) for n in range(weeks)]
+    if not days:
+        return
+    cursor.execute(
+        "SELECT base_date, sha256 FROM ops.publication"
+        " WHERE mart_table = %s AND base_date = ANY(%s)",
+        (PROVED, days),
+    )
+    read = [day for day, sha256 in cursor.fetchall() if inputs.get(f"{PROVED} {day}") == sha256]
+    text = (files("passbook") / "sql" / "mart" / "prove_rest.sql").read_text("utf-8")
+    cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
+    cursor.execute(
+        sql.SQL(text).format(
+            lists=sql.Identifier("stage", partition),
+            earlier=sql.Identifier("mart", PROVED),
+            base_date=sql.Literal(base_date),
+            days=sql.Literal(read),
+        )
+    )
+    ((offers,),) = cursor.fetchall()
+    if offers:
+        raise ProofError(f"Offers for {base_date}: {offers:,} offered of late.")

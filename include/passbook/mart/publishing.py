@@ -58,6 +58,7 @@ def publish(
     *,
     inputs: Mapping[str, str],
     lock_timeout_seconds: float = 30.0,
+    cool_off_weeks: int = 0,
 ) -> list[Publication]:
     """Publish tables of one base date in one transaction.
 
@@ -73,6 +74,8 @@ def publish(
         Fingerprints of everything that the tables were computed from.
     lock_timeout_seconds : float
         Longest wait for readers to leave the old partitions.
+    cool_off_weeks : int
+        Weeks in which no customer is offered a product again.
 
     Returns
     -------
@@ -104,6 +107,9 @@ def publish(
         if proof.PROVED in done:
             partitions = {name: staged.partition for name, staged in done.items()}
             proof.prove_offers(cursor, fence.base_date, partitions)
+            proof.prove_rest(
+                cursor, fence.base_date, partitions[proof.PROVED], inputs, cool_off_weeks
+            )
             _audit_explanations(cursor, fence.base_date, done)
         _swap(cursor, fence, done, inputs, lock_timeout_seconds)
     for staged in done.values():

@@ -108,6 +108,7 @@ class Stage:
         return mart.publish(
             self.mart, self.fence, tables, inputs={**self.week.used, **inputs},
             lock_timeout_seconds=self.settings.lock_timeout_seconds,
+            cool_off_weeks=self.settings.offer_cool_off_weeks,
         )  # fmt: skip
 
 
