@@ -82,6 +82,7 @@ def test_any_kind_of_key_date_and_trait_is_read() -> None:
             "joined_on": [START + timedelta(days=i) for i in range(300)],
             "phone": [f"010-{i:08}" for i in range(300)],
             "nothing": pa.nulls(300),
+            "viewed": pa.array([str(i % 3) for i in range(300)], pa.string_view()),
         }
     )
 
@@ -161,8 +162,11 @@ def test_blank_keys_unknown_codes_and_cut_offs_that_make_no_sense_are_refused() 
 def test_a_table_of_any_library_is_read() -> None:
     train, test = _purchases(200)
     expected = leaderboard(train, test, k=2).drop(columns="seconds")
+    views = pa.schema([("customer_id", pa.string_view()), ("product_code", pa.string_view()),
+                       ("acquired_on", pa.string_view())])  # fmt: skip
+    texts = pa.schema([(name, pa.string()) for name in train.column_names])
     for convert in (lambda t: t.to_reader(50), lambda t: t.combine_chunks().to_batches()[0],
-                    lambda t: t.to_pydict()):  # fmt: skip
+                    lambda t: t.to_pydict(), lambda t: t.cast(texts).cast(views)):  # fmt: skip
         found = leaderboard(convert(train), convert(test), k=2)
         assert found.drop(columns="seconds").equals(expected)
 

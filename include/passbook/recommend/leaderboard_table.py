@@ -140,7 +140,12 @@ def _table(name: str, given: Tabular) -> pa.Table:
         ) from None
     if len(set(table.column_names)) < len(table.column_names):
         raise InputError(f"{name} has two columns of the same name.")
-    return table
+    # Arrow's functions know texts that are views, as polars has them, only in part.
+    plain = [
+        pa.field(f.name, pa.large_string()) if pa.types.is_string_view(f.type) else f
+        for f in table.schema
+    ]
+    return table.cast(pa.schema(plain))
 
 
 def _als_parameters(interactions: Interactions) -> AlsParameters:
@@ -206,9 +211,7 @@ def _days(values: pa.ChunkedArray, name: str) -> pa.Array:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _keys(table: pa.Table, name: str) -> pa.Array:
