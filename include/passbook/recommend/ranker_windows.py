@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 WINDOWS: Final = 24
 MOST_CUSTOMERS: Final = 3000
 """Customers learnt from in a window; a few weights need no more."""
+MOST_CELLS: Final = 1_500_000
+"""Customers times offered products of a window: of a large catalogue fewer customers are learnt
+from, because the evidence of all windows is in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,10 @@ def never_bought(baskets: Interactions, offered: Flags) -> Flags:
 
 def _window(training: Training, month: PastMonth) -> Window:
     rows = np.unique(month.rows)
-    if len(rows) > MOST_CUSTOMERS:
+    most = _most_customers(training.offered)
+    if len(rows) > most:
         rng = np.random.default_rng((training.random_state, month.number))
-        rows = np.sort(rng.choice(rows, MOST_CUSTOMERS, replace=False))
+        rows = np.sort(rng.choice(rows, most, replace=False))
     context = Context(month.before, month.segment, training.profile)
     position = np.cumsum(training.offered) - 1
     taken = np.zeros((len(rows), int(training.offered.sum())), dtype=np.float32)
@@ -90,6 +94,10 @@ def _window(training: Training, month: PastMonth) -> Window:
     return Window(chosen, evidence, month_after(month.before.as_of), open_to, taken)
 
 
+def _most_customers(offered: Flags) -> int:
+    return max(1, min(MOST_CUSTOMERS, MOST_CELLS // max(int(offered.sum()), 1)))
+
+
 def _leave_one_out(training: Training) -> Window | None:
     """Hide one product of every customer with several, where purchases have no dates."""
     baskets = training.train
@@ -100,8 +108,9 @@ def _leave_one_out(training: Training) -> Window | None:
     hidden = hidden[training.offered[baskets.items[hidden]]]
     if len(hidden) == 0:
         return None
-    if len(hidden) > MOST_CUSTOMERS * WINDOWS:
-        hidden = np.sort(rng.choice(hidden, MOST_CUSTOMERS * WINDOWS, replace=False))
+    most = _most_customers(training.offered) * WINDOWS
+    if len(hidden) > most:
+        hidden = np.sort(rng.choice(hidden, most, replace=False))
     keep = np.ones(len(baskets.items), dtype=bool)
     keep[hidden] = False
     rows = baskets.rows[hidden]
