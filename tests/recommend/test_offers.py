@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -300,9 +301,11 @@ def test_nothing_is_counted_as_kept_in_a_family_without_products() -> None:
     fund, products = Scenario("cross_sell", "fund"), _catalogue()
     models = {UP_SELL: _model(UP_SELL), fund: _model(fund)}
     refused = {"opted_out": [True, False, False], "control": [False, True, False]}
+    audience = _audience(products, ROWS, [65, 65, 65], **refused)
+    segments = dict.fromkeys(("deposit", "fund"), audience.segments["deposit"])
     blocks = offer_blocks(
-        models, _audience(products, ROWS, [65, 65, 65], **refused), products,
-        ["deposit", "insurance", "fund"], explanations_of(models, products), k=5, block_rows=9,
+        models, replace(audience, segments=segments), products, ["deposit", "insurance", "fund"],
+        explanations_of(models, products), k=5, block_rows=9,
     )  # fmt: skip
     found = _excluded(list(blocks))
     assert found["up_sell.deposit", "opted_out"] == (1, 4)
