@@ -2,11 +2,12 @@
 
 With Y the item factors, A = YᵀY + λI and K = Y A⁻¹ Yᵀ, the exact factor of a customer who owns the
 products S with confidences c is x = A⁻¹ Y_Sᵀ z, where (I + (diag(c) − 1) K_SS) z = c: one k × k
-system, k being the size of the basket. As every x lies in the span of the basis A⁻¹ Yᵀ, the item
-step needs only sums of z zᵀ over baskets (products × products), never the customers' factors. Rows
-with the same products and confidences are solved once and counted. The first factors are those
-that would be best if every confidence were 1, out of the same products × products sums; many
-customers start from what a few iterations on a sample of them come to.
+system, k being the size of the basket. As every x lies in the span of the basis A⁻¹ Yᵀ, Σ x xᵀ
+needs only sums of z zᵀ over baskets (products × products); factors of customers are made where a
+product's own sum needs them, and never kept. Rows with the same products and confidences are solved
+once and counted. The first factors are those that would be best if every confidence were 1, out of
+the same products × products sums; many customers start from what an iteration on a sample of them
+comes to.
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ from scipy.sparse import csr_matrix
 from passbook.errors import GridError, InputError, MemoryNeedError
 from passbook.recommend import als_kernels
 from passbook.recommend.als_baskets import Baskets, canonical, lay_out
-from passbook.recommend.compilation import threads
+from passbook.recommend.compilation import single_threaded_algebra, threads
 from passbook.recommend.factors import FactorModel, allowed_products, checked_rows
 from passbook.recommend.top_products import top_products
 
 log = logging.getLogger(__name__)
 
 Doubles = npt.NDArray[np.float64]
-_CHUNK: Final = 2
-_WAVE_BYTES: Final = 256e6
 _ROWS: Final = 4096
+_PARTS: Final = 8
+"""Most parts of the customers, with sums of their own, and so most threads of the item step."""
+_PART_ENTRIES: Final = 30_000
+_PART_BYTES: Final = 256e6
 _MANY: Final = 40_000
 """Customers from which on a sample's factors are what all start from."""
 _SAMPLE: Final = 10_000
-_SAMPLE_ITERATIONS: Final = 2
 
 
 class AlternatingLeastSquares(FactorModel):
@@ -130,7 +132,7 @@ class AlternatingLeastSquares(FactorModel):
         MemoryNeedError
             E403 when the fit would not fit the memory limit.
         """
-        with self._on_its_threads():
+        with self._on_its_threads(), single_threaded_algebra():
             self._fit(user_items, show_progress, callback)
 
     def _fit(
@@ -263,7 +265,7 @@ class AlternatingLeastSquares(FactorModel):
         times = len(customers) / _SAMPLE
         model = AlternatingLeastSquares(
             self.factors, self.regularization / times**0.5, self.alpha,
-            iterations=_SAMPLE_ITERATIONS, random_state=self.random_state,
+            iterations=1, random_state=self.random_state,
         )  # fmt: skip
         model.fit(user_items[np.sort(rng.choice(customers, _SAMPLE, replace=False))])
         return np.asarray(model.item_factors[self._fitted().used] * times**0.25)
@@ -306,31 +308,23 @@ class AlternatingLeastSquares(FactorModel):
         self._basis = self._basis_of(self._factors)
         self._z = np.empty(len(baskets.items))
         _solve(baskets.indptr, baskets.items, baskets.c, self._factors @ self._basis, self._z)
-        baskets.records[:, 1] = self._z
 
     def _solve_items(self) -> None:
         baskets, basis = self._fitted(), self._basis
         products = len(baskets.used)
         common = basis @ _moments(baskets, self._z) @ basis.T
         common += self.regularization * np.eye(self.factors)
-        systems = np.tile(common, (products, 1, 1))
-        targets = np.zeros((products, self.factors))
-        wave = min(len(baskets.slices), max(1, int(_WAVE_BYTES / (8 * products**2))))
-        moments, sums = np.empty((wave, products, products)), np.empty((wave, products))
-        for start in range(0, len(baskets.slices), wave):
-            slices = baskets.slices[start : start + wave]
-            size = len(slices)
-            with numba.parallel_chunksize(_CHUNK):
-                als_kernels.item_moments(
-                    baskets.records, baskets.indptr, baskets.rows, slices, moments[:size],
-                    sums[:size],
-                )  # fmt: skip
-            half = (moments[:size].reshape(-1, products) @ basis.T).reshape(size, products, -1)
-            first = np.flatnonzero(np.diff(slices[:, 0], prepend=-1))
-            triangles = np.add.reduceat(np.matmul(basis, half), first)
-            systems[slices[first, 0]] += triangles + triangles.transpose(0, 2, 1)
-            targets[slices[first, 0]] += np.add.reduceat(sums[:size] @ basis.T, first)
-        self._factors = np.asarray(np.linalg.solve(systems, targets[:, :, None])[:, :, 0])
+        bounds = _parts(baskets, products * self.factors**2)
+        systems = np.zeros((len(bounds) - 1, products, self.factors, self.factors))
+        targets = np.zeros((len(bounds) - 1, products, self.factors))
+        with numba.parallel_chunksize(1):
+            als_kernels.item_sums(
+                baskets.indptr, baskets.items, baskets.c, self._z, baskets.count,
+                _by_product(basis), bounds, systems, targets,
+            )  # fmt: skip
+        systems = systems.sum(axis=0)
+        systems += common
+        self._factors = np.linalg.solve(systems, targets.sum(axis=0)[:, :, None])[:, :, 0]
 
     def _check_memory(self, user_items: csr_matrix) -> None:
         need = fit_memory_gb(user_items.shape[0], user_items.shape[1], user_items.nnz, self.factors)
@@ -356,16 +350,26 @@ def _by_product(basis: Doubles) -> npt.NDArray[np.float32]:
 def _moments(baskets: Baskets, z: Doubles) -> Doubles:
     """Return Σ over customers of z zᵀ, products × products."""
     products = len(baskets.used)
-    parts = np.zeros((len(baskets.parts) - 1, products, products))
-    als_kernels.weight_moments(
-        baskets.indptr, baskets.items, z, baskets.count, baskets.parts, parts
-    )
-    return np.asarray(parts.sum(axis=0))
+    bounds = _parts(baskets, products**2)
+    moments = np.zeros((len(bounds) - 1, products, products))
+    als_kernels.weight_moments(baskets.indptr, baskets.items, z, baskets.count, bounds, moments)
+    return np.asarray(moments.sum(axis=0))
+
+
+def _parts(baskets: Baskets, cells: int) -> npt.NDArray[np.int64]:
+    """Return the bounds of parts of the rows, as many as entries and their sums' cells allow.
+
+    The data alone decide on them: sums are rounded the same on any number of threads.
+    """
+    parts = min(_PARTS, len(baskets.items) // _PART_ENTRIES, int(_PART_BYTES / (8 * cells)))
+    return np.linspace(0, len(baskets.count), max(2, parts) + 1).astype(np.int64)
 
 
 def fit_memory_gb(customers: int, products: int, entries: int, factors: int) -> float:
     """Return the memory a fit needs beside its input, GB (10⁹ bytes)."""
-    rows = customers * 5 * 8
-    cells = entries * (8 + 8 + 8 + 16 + 4 + 8 + 8)
-    dense = min(_WAVE_BYTES, 8.0 * products**3) + 8 * (12 * products**2 + 2 * products * factors**2)
+    rows = customers * (4 + 8 + 8 + 12 + 8 + 8 + 8 + 8 + 8)
+    cells = entries * (4 + 4 + 4 + 4 + 8)
+    systems = 8.0 * products * factors**2
+    dense = min(_PARTS * systems, max(_PART_BYTES, 2 * systems)) + 2 * systems
+    dense += 8 * 12 * products**2 + 2 * 4 * products * als_kernels.HELD * factors
     return (rows + cells + dense) / 1e9

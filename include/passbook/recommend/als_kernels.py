@@ -7,12 +7,14 @@ threads.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import prange
 
 from passbook.recommend.compilation import compiled, in_parallel
+
+HELD: Final = 64
 
 
 @in_parallel
@@ -28,17 +30,39 @@ def row_hashes(indptr: Any, items: Any, bits: Any, out: Any) -> None:
 
 
 @compiled
-def same_rows(indptr: Any, items: Any, bits: Any, representative: Any) -> bool:
-    """Whether every row equals the row that represents it."""
-    for u in range(len(representative)):
-        r = representative[u]
-        size = indptr[u + 1] - indptr[u]
-        if indptr[r + 1] - indptr[r] != size:
+def number_rows(
+    indptr: Any, items: Any, bits: Any, hashes: Any, slots: Any, first: Any, number: Any
+) -> Any:
+    """Number the distinct rows as they first occur, and return how many there are.
+
+    `slots`, of 2ⁿ places, all -1, becomes a hash table of rows; first[n] is the first row of number
+    n, number[u] that of row u.
+    """
+    found = 0
+    for u in range(len(hashes)):
+        slot = np.int64(hashes[u] & np.uint64(len(slots) - 1))
+        while slots[slot] >= 0 and not (
+            hashes[slots[slot]] == hashes[u] and _equal(indptr, items, bits, slots[slot], u)
+        ):
+            slot = (slot + 1) % len(slots)
+        if slots[slot] < 0:
+            slots[slot], first[found], number[u] = u, u, found
+            found += 1
+        else:
+            number[u] = number[slots[slot]]
+    return found
+
+
+@compiled
+def _equal(indptr: Any, items: Any, bits: Any, one: Any, other: Any) -> bool:
+    """Whether two rows have the same products and values."""
+    size = indptr[one + 1] - indptr[one]
+    if indptr[other + 1] - indptr[other] != size:
+        return False
+    for e in range(size):
+        a, b = indptr[one] + e, indptr[other] + e
+        if items[a] != items[b] or bits[a] != bits[b]:
             return False
-        for e in range(size):
-            a, b = indptr[u] + e, indptr[r] + e
-            if items[a] != items[b] or bits[a] != bits[b]:
-                return False
     return True
 
 
@@ -50,8 +74,9 @@ def eliminate(matrix: Any, vector: Any, size: int) -> None:
     determinant is positive: no pivot is zero.
     """
     for p in range(size):
+        inverse = 1.0 / matrix[p, p]
         for r in range(p + 1, size):
-            factor = matrix[r, p] / matrix[p, p]
+            factor = matrix[r, p] * inverse
             for q in range(p + 1, size):
                 matrix[r, q] -= factor * matrix[p, q]
             vector[r] -= factor * vector[p]
@@ -89,24 +114,13 @@ def customer_weights(
 
 @in_parallel
 def take_rows(
-    indptr: Any, items: Any, c: Any, rows: Any, count: Any, places: Any, out_items: Any,
-    out_c: Any, records: Any,
-) -> None:  # fmt: skip
-    """Copy some rows' entries to `places`, and to the records of `Baskets` what never changes."""
+    indptr: Any, items: Any, c: Any, rows: Any, places: Any, out_items: Any, out_c: Any
+) -> None:
+    """Copy some rows' entries to `places`."""
     for u in prange(len(rows)):
         shift = indptr[rows[u]] - places[u]
         for e in range(places[u], places[u + 1]):
             out_items[e], out_c[e] = items[e + shift], c[e + shift]
-            records[e, 0], records[e, 2], records[e, 3] = out_items[e], out_c[e], count[u]
-
-
-@compiled
-def rows_by_product(indptr: Any, items: Any, place: Any, out: Any) -> None:
-    """Write the rows that hold each product; `place` is where its next one goes and moves on."""
-    for u in range(len(indptr) - 1):
-        for e in range(indptr[u], indptr[u + 1]):
-            out[place[items[e]]] = u
-            place[items[e]] += 1
 
 
 @in_parallel
@@ -121,32 +135,76 @@ def weight_moments(indptr: Any, items: Any, z: Any, count: Any, bounds: Any, out
 
 
 @in_parallel
-def item_moments(
-    records: Any, indptr: Any, rows: Any, slices: Any, moments: Any, sums: Any
-) -> None:
-    """Moments of one product's buyers, one slice of its entries at a time.
+def item_sums(
+    indptr: Any, items: Any, c: Any, z: Any, count: Any, basis: Any, bounds: Any, systems: Any,
+    targets: Any,
+) -> None:  # fmt: skip
+    """Add what is special of each product's normal equations, over the rows of each part.
 
-    Over the rows u of slice s, z being their weights and c the product's confidence: moments[s] +
-    moments[s]ᵀ = Σ count (c − 1) z zᵀ, of which the lower triangle is filled, and sums[s] =
-    Σ count c z.
+    x = Σ z · basis being a row's factors and c its confidence in product i, systems[s, i] +=
+    Σ count (c − 1) x xᵀ and targets[s, i] += Σ count c x. A product's rows are held back until
+    there are HELD of them: then one matrix product sums their outer products.
     """
-    for s in prange(len(slices)):
-        moments[s] = 0.0
-        sums[s] = 0.0
-        for p in range(slices[s, 1], slices[s, 2]):
-            first, stop = indptr[rows[p]], indptr[rows[p] + 1]
-            own = first
-            while np.int64(records[own, 0]) != slices[s, 0]:
-                own += 1
-            linear = np.float64(records[own, 3]) * records[own, 2]
-            extra = linear - records[own, 3]
-            for a in range(first, stop):
-                i = np.int64(records[a, 0])
-                sums[s, i] += linear * records[a, 1]
-                scaled = extra * records[a, 1]
-                for b in range(first, a):
-                    moments[s, i, np.int64(records[b, 0])] += scaled * records[b, 1]
-                moments[s, i, i] += 0.5 * scaled * records[a, 1]
+    products, factors = basis.shape
+    for s in prange(len(bounds) - 1):
+        held = np.empty((products, HELD, factors), dtype=np.float32)
+        weights = np.empty((products, HELD), dtype=np.float32)
+        counts = np.empty((products, HELD), dtype=np.float32)
+        filled = np.zeros(products, dtype=np.int64)
+        x = np.empty(factors, dtype=np.float32)
+        weighted = np.empty((HELD, factors), dtype=np.float32)
+        product = np.empty((factors, factors), dtype=np.float32)
+        for u in range(bounds[s], bounds[s + 1]):
+            _row_factors(items[indptr[u] : indptr[u + 1]], z[indptr[u] : indptr[u + 1]], basis, x)
+            for e in range(indptr[u], indptr[u + 1]):
+                i = items[e]
+                n = filled[i]
+                held[i, n] = x
+                counts[i, n] = count[u]
+                weights[i, n] = count[u] * c[e]
+                filled[i] = n + 1
+                if n + 1 == HELD:
+                    _add_rows(
+                        held[i], weights[i], counts[i], weighted, product, systems[s, i],
+                        targets[s, i],
+                    )  # fmt: skip
+                    filled[i] = 0
+        for i in range(products):
+            n = filled[i]
+            _add_rows(
+                held[i, :n], weights[i, :n], counts[i, :n], weighted, product, systems[s, i],
+                targets[s, i],
+            )  # fmt: skip
+
+
+@compiled
+def _add_rows(
+    rows: Any, weights: Any, counts: Any, weighted: Any, product: Any, system: Any, target: Any
+) -> None:
+    """system += Σ (weight − count) x xᵀ and target += Σ weight · x over rows x."""
+    for r in range(len(rows)):
+        x, scaled = rows[r], weighted[r]
+        weight, extra = weights[r], weights[r] - counts[r]
+        for f in range(len(x)):
+            scaled[f] = extra * x[f]
+            target[f] += weight * x[f]
+    np.dot(weighted[: len(rows)].T, rows, product)
+    for f in range(len(product)):
+        into, of = system[f], product[f]
+        for g in range(len(of)):
+            into[g] += of[g]
+
+
+@compiled
+def _row_factors(items: Any, z: Any, basis: Any, out: Any) -> None:
+    """out = Σ over the row's products s of z_s · basis[s]."""
+    for f in range(len(out)):
+        out[f] = 0.0
+    for e in range(len(items)):
+        weight = np.float32(z[e])  # as narrow as the others, to multiply many at once
+        row = basis[items[e]]
+        for f in range(len(out)):
+            out[f] += weight * row[f]
 
 
 @compiled
@@ -169,10 +227,5 @@ def customer_factors(
 ) -> None:
     """out[u] = Σ over the row's products s of z_s · basis[s]."""
     for u in prange(len(representative)):
-        r = representative[u]
-        for f in range(out.shape[1]):
-            out[u, f] = 0.0
-        for e in range(indptr[r], indptr[r + 1]):
-            weight = np.float32(z[e])  # as narrow as the others, to multiply many at once
-            for f in range(out.shape[1]):
-                out[u, f] += weight * basis[items[e], f]
+        start, stop = indptr[representative[u]], indptr[representative[u] + 1]
+        _row_factors(items[start:stop], z[start:stop], basis, out[u])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from numba import get_num_threads, njit, set_num_threads
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -35,3 +36,14 @@ def threads(count: int) -> Iterator[None]:
             yield
     finally:
         set_num_threads(before)
+
+
+def single_threaded_algebra() -> AbstractContextManager[None]:
+    """Keep linear algebra to one thread: its idle ones wait busily, where compiled loops run."""
+    return _linear_algebra().limit(limits=1, user_api="blas")
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """Return the control over the threads of linear algebra; finding the libraries takes long."""
+    return ThreadpoolController()

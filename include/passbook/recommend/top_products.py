@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import get_num_threads
 from scipy.sparse import csr_matrix
-from threadpoolctl import ThreadpoolController
 
 from passbook.recommend import top_kernels
+from passbook.recommend.compilation import single_threaded_algebra
 from passbook.recommend.interactions import Flags, Floats
 from passbook.recommend.purchases import Ints
 
@@ -80,12 +79,6 @@ def _share_out(work: Callable[[Iterator[int]], None], blocks: Sequence[int]) -> 
     if workers <= 1:
         work(shared)
         return
-    with _linear_algebra().limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with single_threaded_algebra(), ThreadPoolExecutor(workers) as pool:
         for done in [pool.submit(work, shared) for _ in range(workers)]:
             done.result()
-
-
-@cache
-def _linear_algebra() -> ThreadpoolController:
-    """Return the control over the threads of linear algebra; finding the libraries takes long."""
-    return ThreadpoolController()
