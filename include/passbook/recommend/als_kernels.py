@@ -74,9 +74,8 @@ def eliminate(matrix: Any, vector: Any, size: int) -> None:
     determinant is positive: no pivot is zero.
     """
     for p in range(size):
-        inverse = 1.0 / matrix[p, p]
         for r in range(p + 1, size):
-            factor = matrix[r, p] * inverse
+            factor = matrix[r, p] / matrix[p, p]
             for q in range(p + 1, size):
                 matrix[r, q] -= factor * matrix[p, q]
             vector[r] -= factor * vector[p]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -38,9 +38,11 @@ def threads(count: int) -> Iterator[None]:
         set_num_threads(before)
 
 
-def single_threaded_algebra() -> AbstractContextManager[None]:
+@contextmanager
+def single_threaded_algebra() -> Iterator[None]:
     """Keep linear algebra to one thread: its idle ones wait busily, where compiled loops run."""
-    return _linear_algebra().limit(limits=1, user_api="blas")
+    with _linear_algebra().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache
