@@ -26,14 +26,14 @@ from passbook.base_date import OUTCOME_WEEKS, HoldoutWindow, holdout_window
 from passbook.contracts import FAMILIES
 from passbook.demo.bank import groups, purchases
 from passbook.demo.bank.customers import (
-    _OCCUPATION_BY_GROUP,
+    OCCUPATION_BY_GROUP,
     YEAR,
     Population,
     deposit_group_shares,
     draw_population,
 )
 from passbook.demo.bank.plan import BLOCK_CUSTOMERS, Plan, make_plan
-from passbook.demo.bank.preferences import DEPOSIT_TASTE, FIRST_ACCOUNT_BONUS, NO_LINE
+from passbook.demo.bank.preferences import DEPOSIT_TASTE, FIRST_ACCOUNT_BONUS
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.basket_model import NO_SEGMENT
 from passbook.recommend.catalogue import Catalogue, catalogue
@@ -43,7 +43,7 @@ from passbook.recommend.interactions import Flags, Interactions, interactions_as
 from passbook.recommend.purchases import Ints, Purchases, days_since_epoch, from_holdings
 from passbook.recommend.recommenders import RECOMMENDERS
 from passbook.recommend.scenarios import Scenario, population
-from passbook.recommend.training import Policy, _Scope
+from passbook.recommend.training import Policy, Scope
 
 Doubles = npt.NDArray[np.float64]
 MODELS = ("popularity_by_segment", "ease", "ranker")
@@ -71,16 +71,10 @@ class Bank:
         people = self.people
         return people.insurance_group if family == "insurance" else people.deposit_group
 
-    def state(self) -> purchases._State:
+    def state(self) -> purchases.State:
         """Return what everybody had bought before the month, as the simulation keeps it."""
-        shelves, count = self.plan.shelves, len(self.people)
-        state = purchases._State(
-            ever={f: np.zeros((count, len(s.codes)), bool) for f, s in shelves.items()},
-            last_product={f: np.full(count, -1, np.int16) for f in shelves},
-            last_line=np.full(count, NO_LINE, np.int8),
-            last_day=np.full(count, np.iinfo(np.int32).min, np.int32),
-            events={f: [] for f in shelves},
-        )
+        shelves = self.plan.shelves
+        state = purchases.State.of_nobody(shelves, len(self.people))
         for family, found in self.bought.items():
             order = np.argsort(found.opened, kind="stable")
             order = order[found.opened[order] < self.first]
@@ -107,17 +101,17 @@ def judge(bank: Bank, family: str, seed: int) -> dict[str, float]:
     state = bank.state()
     rate = np.where(learning.targets, buying_rate(bank, family, state), 0.0)
     chosen = rng.choice(len(rate), TARGETS, p=rate / rate.sum())
-    buyers = purchases._Buyers(bank.people, np.sort(chosen).astype(np.int32))
+    buyers = purchases.Buyers(bank.people, np.sort(chosen).astype(np.int32))
     last = days_since_epoch(bank.window.test_end)
-    view = purchases._View(bank.first, last, bank.window.test_start.month, 0.0)
+    view = purchases.View(bank.first, last, bank.window.test_start.month, 0.0)
     by_group = np.stack(
         [
-            purchases._odds(buyers, np.full(TARGETS, g, np.int8), shelf, state, view)
+            purchases.product_odds(buyers, np.full(TARGETS, g, np.int8), shelf, state, view)
             for g in range(group.max() + 1)
         ]
     )
     odds = by_group[group[buyers.customer], np.arange(TARGETS)]
-    shares = {"oracle": purchases._group_shares(buyers, shelf, state, view)}
+    shares = {"oracle": purchases.group_shares(buyers, shelf, state, view)}
     if family == "deposit":
         shares["observer"] = observed_shares(bank, buyers.customer, state)
     found = {
@@ -133,7 +127,7 @@ def judge(bank: Bank, family: str, seed: int) -> dict[str, float]:
     return {name: value / best for name, value in found.items()}
 
 
-def buying_rate(bank: Bank, family: str, state: purchases._State) -> Doubles:
+def buying_rate(bank: Bank, family: str, state: purchases.State) -> Doubles:
     """Return everybody's true rate of buying of a family."""
     number = list(bank.plan.shelves).index(family)
     again = np.where(
@@ -183,7 +177,7 @@ class Learning:
         known = then.customers_who_hold(self.families[self.family])
         segment = np.where(known, group, NO_SEGMENT).astype(np.int32)
         profile, window = profile_of(self.bank), self.bank.window
-        scope = _Scope(self.scenario, self.products, self.families, profile, Policy())
+        scope = Scope(self.scenario, self.products, self.families, profile, Policy())
         training = scope.training(self.train, segment, AlsParameters())
         context = Context(self.train.take(rows), segment[rows], profile[rows])
         shut = ~self.products.on_sale(window.test_start, window.test_end)
@@ -205,17 +199,15 @@ def occupation(bank: Bank) -> npt.NDArray[np.int64]:
     return np.digitize(bank.people.occupation, [4, 8])
 
 
-def observed_shares(
-    bank: Bank, customer: npt.NDArray[np.int32], state: purchases._State
-) -> Doubles:
+def observed_shares(bank: Bank, customer: npt.NDArray[np.int32], state: purchases.State) -> Doubles:
     """Return how likely each deposit group is to who knows the planted parameters, and buyers'
     age, occupation, deposits and their number; not what only accounts and payments tell."""
     shelf, ever = bank.plan.shelves["deposit"], state.ever["deposit"][customer]
     log = np.log(deposit_group_shares((bank.first - bank.people.birth[customer]) / YEAR) + 1e-12)
-    split_at = np.add.reduceat(_OCCUPATION_BY_GROUP, [0, 4, 8], axis=1)
+    split_at = np.add.reduceat(OCCUPATION_BY_GROUP, [0, 4, 8], axis=1)
     log += np.log(split_at[:, occupation(bank)[customer]].T)
     taste = DEPOSIT_TASTE[:, shelf.line] + shelf.popularity
-    opening = taste + FIRST_ACCOUNT_BONUS * purchases._IS_DEMAND[shelf.line]
+    opening = taste + FIRST_ACCOUNT_BONUS * purchases.IS_DEMAND[shelf.line]
     taste, opening = (u - np.log(np.exp(u).sum(axis=1, keepdims=True)) for u in (taste, opening))
     found = bank.bought["deposit"]
     first = np.full(len(bank.people), -1)

@@ -65,11 +65,14 @@ def past_months(training: Training, most: int, *, holders: bool = False) -> Iter
     if not len(baskets.first_day):
         return
     oldest = int(baskets.first_day.min())
+    as_today = holders or not _only_buyers_have_segments(training)
     for number in range(1, most + 1):
         start, end = (months_before(baskets.as_of, n) for n in (number, number - 1))
         if days_since_epoch(start) <= oldest + MONTH_DAYS:
             return
-        month = _month(training, number, baskets.before(start), end, holders=holders)
+        before = baskets.before(start)
+        segment = training.segment if as_today else _segment_before(training, before)
+        month = _month(training, number, before, end, segment, holders=holders)
         if len(month.rows):
             yield month
 
@@ -97,7 +100,13 @@ def learns_from_holders(training: Training) -> bool:
 
 
 def _month(
-    training: Training, number: int, before: Interactions, end: date, *, holders: bool
+    training: Training,
+    number: int,
+    before: Interactions,
+    end: date,
+    segment: Ints,
+    *,
+    holders: bool,
 ) -> PastMonth:
     on_sale = training.offered & (training.sale_start <= days_since_epoch(end))
     on_sale &= training.sale_end > days_since_epoch(before.as_of)
@@ -108,7 +117,6 @@ def _month(
     inside = baskets.first_day > days_since_epoch(before.as_of)
     inside &= baskets.first_day <= days_since_epoch(end)
     inside &= on_sale[baskets.items] & known[rows]
-    segment = training.segment if holders else _segment_before(training, before)
     return PastMonth(number, before, segment, on_sale, rows[inside], baskets.items[inside])
 
 
@@ -121,12 +129,10 @@ def _only_buyers_have_segments(training: Training) -> bool:
 
 
 def _segment_before(training: Training, before: Interactions) -> Ints:
-    """Return the segments as they were known before a month.
+    """Return the segments as they were known before a month, where only buyers have one.
 
-    Where only buyers of the family have a segment, who had bought nothing of it then had none:
-    with the one that they have now a recommender would learn from what it will not be told.
+    Who had bought nothing of the family then had none: with the one that they have now a
+    recommender would learn from what it will not be told.
     """
-    if not _only_buyers_have_segments(training):
-        return training.segment
     buyers = before.customers_who_bought(training.offered)
     return np.where(buyers, training.segment, np.int32(NO_SEGMENT))

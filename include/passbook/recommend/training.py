@@ -106,7 +106,7 @@ def train_scenario(
         E401 when the family is large enough to learn, but the holdout has no acquisition.
     """
     families = catalogue.families([family for family in FAMILIES if family in segments])
-    scope = _Scope(scenario, catalogue, families, profile, policy)
+    scope = Scope(scenario, catalogue, families, profile, policy)
     as_of_holdout, as_of_base_date = scenario.segments(segments)
     now = interactions_as_of(purchases, base_date)
     holders = int(now.customers_who_hold(scenario.products(families)).sum())
@@ -127,7 +127,7 @@ def train_scenario(
 
 
 @dataclass(frozen=True)
-class _Scope:
+class Scope:
     """What is the same for training on the holdout and to the base date."""
 
     scenario: Scenario

@@ -27,7 +27,7 @@ _REGION_SHARES = np.array([18, 6.5, 4.6, 5.8, 2.8, 2.8, 2.1, 0.8, 26, 3, 3.1, 4.
 OCCUPATIONS = ("11", "12", "13", "14", "21", "22", "23", "24", "99")
 """Office, self-employed, public service, farming and fishing; homemaker, student, retired, none;
 not known."""
-_OCCUPATION_BY_GROUP = np.array(
+OCCUPATION_BY_GROUP = np.array(
     [
         [0.58, 0.06, 0.17, 0.04, 0.04, 0.01, 0.02, 0.02, 0.06],
         [0.45, 0.06, 0.10, 0.03, 0.12, 0.09, 0.03, 0.05, 0.07],
@@ -99,7 +99,7 @@ def draw_population(plan: Plan, block: int) -> Population:
         ids=pc.utf8_lpad(pa.array(np.arange(first, first + count)).cast(pa.string()), 10, "0"),
         sex=(rng.random(count) < 0.51).astype(np.int8),
         birth=birth,
-        occupation=pick(rng, _OCCUPATION_BY_GROUP[deposit_group]),
+        occupation=pick(rng, OCCUPATION_BY_GROUP[deposit_group]),
         region=pick(rng, np.broadcast_to(_REGION_SHARES, (count, len(_REGIONS)))),
         joined=_draw_joined(rng, birth, calendar),
         income=(np.exp(income_mean + 0.45 * rng.standard_normal(count)) / 1e5).astype(np.int64)

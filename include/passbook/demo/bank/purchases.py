@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ _TERMS = {
     "DD": ((365, 730, 1095), (0.20, 0.40, 0.40), 0.12),
 }
 _MEAN_YEARS = {"deposit": 25.0, "insurance": 12.0, "fund": 3.0, "card": 8.0}
-_IS_DEMAND = np.array([line.kind_code == "SD" for line in LINES])
+IS_DEMAND = np.array([line.kind_code == "SD" for line in LINES])
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,25 @@ class Choices:
 
 
 @dataclass
-class _State:
-    """What a block's customers have bought so far."""
+class State:
+    """What a block's customers have bought so far, arrays of (n,) or (n, products) a family."""
 
     ever: dict[str, NDArray[np.bool_]]
     last_product: dict[str, NDArray[np.int16]]
     last_line: NDArray[np.int8]
     last_day: NDArray[np.int32]
     events: dict[str, list[tuple[NDArray[np.int32], ...]]] = field(default_factory=dict)
+
+    @classmethod
+    def of_nobody(cls, shelves: Mapping[str, Shelf], customers: int) -> State:
+        """Return the state before anything was bought."""
+        return cls(
+            ever={f: np.zeros((customers, len(s.codes)), bool) for f, s in shelves.items()},
+            last_product={f: np.full(customers, -1, np.int16) for f in shelves},
+            last_line=np.full(customers, NO_LINE, np.int8),
+            last_day=np.full(customers, np.iinfo(np.int32).min, np.int32),
+            events={f: [] for f in shelves},
+        )
 
     def record(
         self,
@@ -89,6 +101,7 @@ class _State:
         product: NDArray[np.int16],
         day: NDArray[np.int32],
     ) -> None:
+        """Add purchases, at most one a customer or those of a customer in order of time."""
         self.ever[shelf.family][customer, product] = True
         self.last_product[shelf.family][customer] = product
         later = day >= self.last_day[customer]
@@ -102,13 +115,7 @@ def simulate_purchases(
 ) -> tuple[dict[str, Purchases], list[Choices]]:
     """Return every family's purchases, and the choices made in the holdout month."""
     shelves, calendar = plan.shelves, plan.calendar
-    state = _State(
-        ever={f: np.zeros((len(population), len(s.codes)), bool) for f, s in shelves.items()},
-        last_product={f: np.full(len(population), -1, np.int16) for f in shelves},
-        last_line=np.full(len(population), NO_LINE, np.int8),
-        last_day=np.full(len(population), np.iinfo(np.int32).min, np.int32),
-        events={f: [] for f in shelves},
-    )
+    state = State.of_nobody(shelves, len(population))
     rng = plan.stream(population.block, "families")
     share = groups.FAMILY_SHARE[:, population.deposit_group]
     wants = rng.random(share.shape) < share
@@ -124,7 +131,7 @@ def simulate_purchases(
 
 
 def _historic_purchases(
-    plan: Plan, population: Population, wants: NDArray[np.bool_], state: _State
+    plan: Plan, population: Population, wants: NDArray[np.bool_], state: State
 ) -> None:
     """Draw what was bought before the first simulated month, in order of time per customer."""
     calendar = plan.calendar
@@ -154,13 +161,13 @@ def _historic_purchases(
         for f, name in enumerate(FAMILIES):
             at = np.flatnonzero((turn == r) & (what == f))
             on = when[at].astype(np.int32)
-            view = _View(on, on, 6, 0.0)
-            drawn = _draw(_Buyers(population, who[at]), plan.shelves[name], rng, state, view)
+            view = View(on, on, 6, 0.0)
+            drawn = _draw(Buyers(population, who[at]), plan.shelves[name], rng, state, view)
             state.record(plan.shelves[name], drawn.customer, drawn.product, on[drawn.kept])
 
 
 def _month_of_purchases(
-    plan: Plan, population: Population, wants: NDArray[np.bool_], month: int, state: _State
+    plan: Plan, population: Population, wants: NDArray[np.bool_], month: int, state: State
 ) -> list[Choices]:
     """Draw a month's purchases; all choices of the month see what was known at its beginning.
 
@@ -169,7 +176,7 @@ def _month_of_purchases(
     calendar = plan.calendar
     rng = plan.stream(population.block, "purchases", calendar.names[month])
     first, last = int(calendar.first[month]), int(calendar.last[month])
-    view = _View(first, last, int(calendar.number[month]), float(plan.drift[month]))
+    view = View(first, last, int(calendar.number[month]), float(plan.drift[month]))
     known = population.joined < first
     joins = (population.joined >= first) & (population.joined <= last)
     part = (last - first + 1) / 30.44
@@ -182,7 +189,7 @@ def _month_of_purchases(
         customer = np.flatnonzero(buys).astype(np.int32)
         day = rng.integers(first, last + 1, len(customer))
         day = np.where(joins[customer], population.joined[customer], day)
-        shelf, buyers = plan.shelves[name], _Buyers(population, customer)
+        shelf, buyers = plan.shelves[name], Buyers(population, customer)
         found = _draw(buyers, shelf, rng, state, view)
         drawn.append((found, day[found.kept].astype(np.int32)))
         if month == plan.holdout_month:
@@ -192,7 +199,7 @@ def _month_of_purchases(
     return choices
 
 
-class _View(NamedTuple):
+class View(NamedTuple):
     """What choices look at: days of sale and age, season, drift. Days may be (n,) or one."""
 
     first: NDArray[np.int32] | int
@@ -201,7 +208,7 @@ class _View(NamedTuple):
     drift: float
 
 
-class _Buyers(NamedTuple):
+class Buyers(NamedTuple):
     """Customers of a population who buy now."""
 
     population: Population
@@ -219,7 +226,7 @@ class _Drawn(NamedTuple):
 
 
 def _draw(
-    buyers: _Buyers, shelf: Shelf, rng: np.random.Generator, state: _State, view: _View
+    buyers: Buyers, shelf: Shelf, rng: np.random.Generator, state: State, view: View
 ) -> _Drawn:
     """Draw a product for each buyer."""
     population, customer = buyers
@@ -227,7 +234,7 @@ def _draw(
     group = (population.insurance_group if of_family else population.deposit_group)[customer]
     sold = _sold(buyers, shelf, view)
     ever = state.ever[shelf.family][customer]
-    probability = _odds(buyers, group, shelf, state, view)
+    probability = product_odds(buyers, group, shelf, state, view)
     product = pick(rng, probability).astype(np.int16)
     is_new = probability.sum(axis=1) > 0
     previous = state.last_product[shelf.family][customer]
@@ -239,8 +246,8 @@ def _draw(
     return _Drawn(customer[kept], product[kept], probability[kept], is_new[kept], kept)
 
 
-def _odds(
-    buyers: _Buyers, group: NDArray[np.int8], shelf: Shelf, state: _State, view: _View
+def product_odds(
+    buyers: Buyers, group: NDArray[np.int8], shelf: Shelf, state: State, view: View
 ) -> NDArray[np.float64]:
     """Return the probability of each product as a buyer's first one of its kind, given groups."""
     population, customer = buyers
@@ -249,22 +256,22 @@ def _odds(
     utility = utilities(shelf, choosers, view.month, view.drift)
     if shelf.family == DEPOSIT:
         newcomer = state.last_product[DEPOSIT][customer] < 0
-        utility[np.ix_(newcomer, _IS_DEMAND[shelf.line])] += FIRST_ACCOUNT_BONUS
+        utility[np.ix_(newcomer, IS_DEMAND[shelf.line])] += FIRST_ACCOUNT_BONUS
     allowed = _sold(buyers, shelf, view) & ~state.ever[shelf.family][customer]
     return purchase_probabilities(utility, allowed)
 
 
 def _choices(
-    population: Population, shelf: Shelf, state: _State, view: _View, found: _Drawn
+    population: Population, shelf: Shelf, state: State, view: View, found: _Drawn
 ) -> Choices:
     """Keep the first purchases by customers known before the month, and their odds."""
     met = found.is_new & (population.joined[found.customer] < view.first)
-    choosers = _Buyers(population, found.customer[met])
-    shares = _group_shares(choosers, shelf, state, view)
+    choosers = Buyers(population, found.customer[met])
+    shares = group_shares(choosers, shelf, state, view)
     foreseeable = np.zeros((len(choosers.customer), len(shelf.codes)))
     for group in range(shares.shape[1]):
         of_group = np.full(len(choosers.customer), group, np.int8)
-        foreseeable += shares[:, [group]] * _odds(choosers, of_group, shelf, state, view)
+        foreseeable += shares[:, [group]] * product_odds(choosers, of_group, shelf, state, view)
     return Choices(
         shelf.family,
         choosers.customer,
@@ -274,7 +281,7 @@ def _choices(
     )
 
 
-def _group_shares(buyers: _Buyers, shelf: Shelf, state: _State, view: _View) -> NDArray[np.float64]:
+def group_shares(buyers: Buyers, shelf: Shelf, state: State, view: View) -> NDArray[np.float64]:
     """Return how likely each group is from what the bank can see, (n, groups).
 
     Balances and transactions give away the group of who ever had a deposit; policies give away
@@ -294,7 +301,7 @@ def _group_shares(buyers: _Buyers, shelf: Shelf, state: _State, view: _View) -> 
     return np.asarray(shares / shares.sum(axis=1, keepdims=True))
 
 
-def _sold(buyers: _Buyers, shelf: Shelf, view: _View) -> NDArray[np.bool_]:
+def _sold(buyers: Buyers, shelf: Shelf, view: View) -> NDArray[np.bool_]:
     """Return what is on sale during the whole view to somebody of that age, (n, products)."""
     age = (view.first - buyers.population.birth[buyers.customer]) / YEAR
     first, last = np.atleast_1d(view.first)[:, None], np.atleast_1d(view.last)[:, None]
