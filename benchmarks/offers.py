@@ -97,6 +97,7 @@ def holding_table(ids: pa.Array, codes: pa.Array, rng: np.random.Generator) -> p
             "product_code": codes.take(pa.array(item)),
             "opened_on": pa.array(opened).cast(pa.date32()),
             "closed_on": pa.array(opened + 1, mask=~closed).cast(pa.date32()),
+            "amount": rng.integers(0, 10_000_000, len(customer)),
         }
     )
 

@@ -4,8 +4,8 @@ A bank's holdout has some sixty buyers of a first deposit, whose luck hides what
 Here targets are drawn by their true rate of buying, and each is judged by the true odds of all
 products instead of the one that was drawn. Segments are the planted groups with some wrong, known
 of who held the family half a year before. Of deposits, also what an observer could reach who knows
-all planted parameters, but of groups only what purchases, age and occupation tell. Prints one JSON
-line.
+all planted parameters, but of groups only what purchases without their amounts, age and occupation
+tell. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from demo_purchases import BASE_DATE, MONTHS, holdings_of, product_table
 
 from passbook.base_date import OUTCOME_WEEKS, HoldoutWindow, holdout_window
 from passbook.contracts import FAMILIES
 from passbook.demo.bank import groups, purchases
+from passbook.demo.bank.accounts import fund_account, insurance_contract
 from passbook.demo.bank.customers import (
     OCCUPATION_BY_GROUP,
     YEAR,
@@ -32,6 +34,7 @@ from passbook.demo.bank.customers import (
     deposit_group_shares,
     draw_population,
 )
+from passbook.demo.bank.deposits import simulate_deposits
 from passbook.demo.bank.plan import BLOCK_CUSTOMERS, Plan, make_plan
 from passbook.demo.bank.preferences import DEPOSIT_TASTE, FIRST_ACCOUNT_BONUS
 from passbook.recommend.als_model import AlsParameters
@@ -95,8 +98,7 @@ def judge(bank: Bank, family: str, seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     shelf, group = bank.plan.shelves[family], bank.group(family)
     products = catalogue(product_table(bank.plan))
-    ids, held = bank.people.ids, holdings_of(bank.plan, bank.people, bank.bought)
-    history = from_holdings(held, ids, products.codes)
+    history = from_holdings(holdings(bank), bank.people.ids, products.codes)
     learning = Learning(bank, family, products, history)
     state = bank.state()
     rate = np.where(learning.targets, buying_rate(bank, family, state), 0.0)
@@ -125,6 +127,20 @@ def judge(bank: Bank, family: str, seed: int) -> dict[str, float]:
         found[name] = expected_ndcg(scores[:, place], odds)
     best = found.pop("oracle")
     return {name: value / best for name, value in found.items()}
+
+
+def holdings(bank: Bank) -> list[pa.Table]:
+    """Return the holdings with their amounts, a table a family."""
+    plan, people, bought = bank.plan, bank.people, bank.bought
+    amounts = (
+        pa.array(simulate_deposits(plan, people, bought["deposit"]).amount),
+        insurance_contract(plan, people, bought["insurance"])["prem_amt"],
+        fund_account(plan, people, bought["fund"])["eval_amt"],
+    )
+    return [
+        held.append_column("amount", amount)
+        for held, amount in zip(holdings_of(plan, people, bought), amounts, strict=True)
+    ]
 
 
 def buying_rate(bank: Bank, family: str, state: purchases.State) -> Doubles:

@@ -44,9 +44,9 @@ from passbook.steps.week import Week
 END = date(2022, 12, 4)
 PROFILES = ("customer", "deposit_profile", "insurance_profile")
 CONTRACTS = {
-    "deposit": ("deposit_account", "open_dt", "clos_dt"),
-    "insurance": ("insurance_contract", "cntr_dt", "end_dt"),
-    "fund": ("fund_account", "open_dt", "clos_dt"),
+    "deposit": ("deposit_account", "open_dt", "clos_dt", "cntr_amt"),
+    "insurance": ("insurance_contract", "cntr_dt", "end_dt", "prem_amt"),
+    "fund": ("fund_account", "open_dt", "clos_dt", "eval_amt"),
 }
 HOLDINGS = tuple(f"{family}_holding" for family in FAMILIES)
 
@@ -86,7 +86,7 @@ def read_bank(url: str, folder: Path, database: str, threads: int) -> BankWeek:
 
 def holding(folder: Path, family: str) -> pa.Table:
     """Return a family's contracts up to the base date; what ends later counts as held."""
-    table, opened, closed = CONTRACTS[family]
+    table, opened, closed, amount = CONTRACTS[family]
     found = ds.dataset(folder / "tables" / table).to_table(
         filter=pc.field(opened) <= pa.scalar(END)
     )
@@ -97,6 +97,7 @@ def holding(folder: Path, family: str) -> pa.Table:
             "product_code": found["prod_cd"],
             "opened_on": found[opened],
             "closed_on": pc.if_else(ended, found[closed], pa.scalar(None, pa.date32())),
+            "amount": found[amount],
         }
     )
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from passbook.errors import InteractionError
@@ -13,9 +14,9 @@ from passbook.recommend.interactions import (
     months_between,
     to_csr,
 )
-from passbook.recommend.purchases import days_since_epoch
+from passbook.recommend.purchases import days_since_epoch, from_holdings
 
-from .small_banks import purchases
+from .small_banks import holdings, purchases
 
 AS_OF = date(2022, 10, 31)
 
@@ -101,3 +102,17 @@ def test_the_oldest_purchase_keeps_some_confidence() -> None:
     old, new = confidence(found, half_life=6.0)
     assert 0 < old < 1e-30
     assert new == 1.0
+
+
+def test_an_amount_is_the_first_days_largest_over_what_is_usual_for_the_product() -> None:
+    """Later amounts are not looked at, nor is the order of rows."""
+    rows = [
+        ("a", "x", "2022-01-01"), ("a", "x", "2022-01-01"), ("a", "x", "2022-02-01"),
+        ("b", "x", "2022-01-01"), ("b", "y", "2022-01-01"), ("c", "x", "2022-11-01"),
+    ]  # fmt: skip
+    amounts = [1, 100, 10_000, 1, None, 10**9]
+    for order in (1, -1):
+        table = holdings(rows[::order]).append_column("amount", pa.array(amounts[::order]))
+        bought = from_holdings([table], pa.array(list("abc")), pa.array(["x", "y"]))
+        found = interactions_as_of(bought, AS_OF).amount
+        assert found == pytest.approx([np.log(10), -np.log(10), np.nan], nan_ok=True)

@@ -108,6 +108,25 @@ def test_the_first_stage_is_the_weighted_evidence_of_the_likely_segments() -> No
     )
 
 
+def test_amounts_tell_the_segment_where_products_do_not() -> None:
+    """Everybody buys the same here, each segment for other amounts."""
+    training, taste = _tastes()
+    items = np.where(training.train.items > 0, (training.train.items - 1) % OF_SEGMENT + 1, 0)
+    amount = (4.0 * (taste[training.train.rows] - 1)).astype(np.float32)
+    amount[training.train.items == 0] = np.nan
+    alike = replace(training.train, items=items.astype(np.int32))
+    accuracy = {}
+    for known, train in {False: alike, True: replace(alike, amount=amount)}.items():
+        ranker = fit_ranker(replace(training, train=train))
+        targets = Context(train, training.segment, training.profile).take(np.arange(LAPSED.stop))
+        found = with_likely_segments(targets, ranker.month, ranker.layout, ranker.segments)
+        accuracy[known] = np.mean(found.segment == taste[LAPSED])
+        again = restored(stored(ranker))
+        assert np.array_equal(again.score(targets), ranker.score(targets))
+    assert accuracy[True] > 0.95
+    assert accuracy[False] < 0.6
+
+
 def test_a_ranker_that_infers_survives_its_files() -> None:
     ranker, targets, _ = _fitted()
     again = restored(stored(ranker))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -54,3 +55,12 @@ def test_blank_keys_and_dates_are_refused(column: str) -> None:
     blank = table.set_column(table.column_names.index(column), field, pa.nulls(1, field.type))
     with pytest.raises(InteractionError, match=f"1 holdings have no {column}"):
         from_holdings([blank], pa.array(["a"]), pa.array(["x"]))
+
+
+def test_amounts_go_along_as_logarithms_and_zero_is_unknown() -> None:
+    rows = [(c, "x", "2022-01-01") for c in "bzac"]
+    table = holdings(rows).append_column("amount", pa.array([0, 5, 1000, None], pa.int64()))
+    found = from_holdings([table, holdings([("d", "x", "2022-01-01")])], pa.array(list("abcd")),
+                          pa.array(["x"]))  # fmt: skip
+    assert found.amount == pytest.approx([np.log(1000), *[np.nan] * 3], nan_ok=True)
+    assert purchases(rows, "a b c z", "x").amount is None

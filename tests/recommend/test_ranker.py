@@ -10,6 +10,7 @@ import pytest
 from passbook.recommend.als_model import AlsParameters
 from passbook.recommend.context import Context
 from passbook.recommend.customer_codes import (
+    AMOUNT_EDGES,
     FAMILY_EDGES,
     LATELY,
     last_bought,
@@ -78,6 +79,26 @@ def test_over_another_product_list_scores_go_along() -> None:
     here = ranker.score(context.take(alone))
     owned = context.take(alone).baskets.items[:, None] == np.arange(PLANTED_PRODUCTS)
     assert there[:, :0:-1][~owned] == pytest.approx(here[~owned], abs=1e-3)
+
+
+def test_amounts_of_the_family_are_told_in_classes() -> None:
+    _, context = _fitted()
+    baskets, offered = context.baskets, np.arange(PLANTED_PRODUCTS) == 2
+    plain = layout_of(context, offered)
+    amount = np.where(baskets.items == 2, np.float32(1.5), np.float32(-9.0))
+    amount[baskets.rows % 2 == 0] = np.nan
+    known = replace(context, baskets=replace(baskets, amount=amount))
+    layout = layout_of(known, offered)
+    assert layout.rows - plain.rows == len(AMOUNT_EDGES) + 2
+    block = 1 + len(layout.traits)
+    code = layout.codes(known, 5)[:, block] - layout.starts[block]
+    told = baskets.customers_who_bought(offered) & (np.arange(len(code)) % 2 == 1)
+    assert told.any()
+    assert np.array_equal(code, np.where(told, np.searchsorted(AMOUNT_EDGES, 1.5) + 1, 0))
+    assert (layout.codes(context, 5)[:, block] == layout.starts[block]).all()
+    others = np.delete(layout.codes(known, 5), block, axis=1)
+    assert np.array_equal(others[:, :block], plain.codes(context, 5)[:, :block])
+    assert np.array_equal(layout.row_places(np.arange(PLANTED_PRODUCTS)), np.arange(layout.rows))
 
 
 def test_codes_tell_how_often_and_how_lately_of_the_family_and_what_was_bought_lately() -> None:

@@ -22,6 +22,8 @@ LATELY: Final = 31
 MOST_PRODUCTS: Final = 6
 """Customers with more products than this are told apart no further."""
 MOST_OF_FAMILY: Final = 8
+AMOUNT_EDGES: Final = np.array([-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0])
+"""Mean logarithm of a customer's amounts over what is usual: each class is e times the last."""
 MONTHS: Final = 13
 CAUTIOUS: Final = 0.5
 """Scale of codes whose say about single products is shrunk four times as strongly."""
@@ -39,25 +41,29 @@ class CodeLayout:
         Products of the family that is offered.
     products : int
         Products that may be owned.
+    amounts : bool
+        Whether amounts of the family's contracts are known.
     """
 
     traits: tuple[int, ...]
     offered: tuple[int, ...]
     products: int
+    amounts: bool = False
 
     @property
     def sizes(self) -> list[int]:
-        """Codes of each block: all, traits, count and recency of the family, last product, last
-        product if bought lately, month, count, recency, owned."""
+        """Codes of each block: all, traits, amount if known, count and recency of the family, last
+        product, last product if bought lately, month, count, recency, owned."""
+        amount = [len(AMOUNT_EDGES) + 2] if self.amounts else []
         return [
-            1, *self.traits, MOST_OF_FAMILY + 1, len(FAMILY_EDGES) + 1, self.products + 1,
+            1, *self.traits, *amount, MOST_OF_FAMILY + 1, len(FAMILY_EDGES) + 1, self.products + 1,
             self.products + 1, MONTHS, MOST_PRODUCTS + 1, len(RECENCY_EDGES) + 1, self.products,
         ]  # fmt: skip
 
     @property
     def last(self) -> int:
         """First row of the product bought last."""
-        return int(self.starts[3 + len(self.traits)])
+        return int(self.starts[3 + len(self.traits) + self.amounts])
 
     @property
     def family(self) -> Flags:
@@ -93,7 +99,7 @@ class CodeLayout:
         traits = trait_codes(context)
         known = [np.where(c < n, c, 0) for c, n in zip(traits.T, self.traits, strict=True)]
         columns = [
-            np.zeros(len(owned)), *known,
+            np.zeros(len(owned)), *known, *([_amount_code(of_family)] if self.amounts else []),
             np.minimum(np.diff(of_family.indptr), MOST_OF_FAMILY),
             np.searchsorted(FAMILY_EDGES, newest_days(of_family), side="right"), last,
             np.where(newest <= LATELY, last, self.products), np.full(len(owned), month),
@@ -136,7 +142,7 @@ class CodeLayout:
     def on_products(self, place: npt.NDArray[np.int64]) -> CodeLayout:
         """Return the same layout over another product list."""
         offered = np.flatnonzero((place >= 0) & self.family[place])
-        return CodeLayout(self.traits, tuple(offered.tolist()), len(place))
+        return CodeLayout(self.traits, tuple(offered.tolist()), len(place), self.amounts)
 
 
 def layout_of(context: Context, offered: Flags) -> CodeLayout:
@@ -146,6 +152,7 @@ def layout_of(context: Context, offered: Flags) -> CodeLayout:
         tuple(int(codes.max(initial=0)) + 1 for codes in traits.T),
         tuple(np.flatnonzero(offered).tolist()),
         context.baskets.shape[1],
+        _knows_amounts(context.baskets.only(offered)),
     )
 
 
@@ -153,6 +160,23 @@ def trait_codes(context: Context) -> Ints:
     """Return segment and traits as codes from 0, which stands for unknown."""
     segment = np.where(context.segment == NO_SEGMENT, 0, context.segment + 1)
     return np.column_stack([segment, context.profile]).astype(np.int32)
+
+
+def _knows_amounts(of_family: Interactions) -> bool:
+    return of_family.amount is not None and bool(np.isfinite(of_family.amount).any())
+
+
+def _amount_code(of_family: Interactions) -> npt.NDArray[np.int64]:
+    """Return the class of each customer's mean amount over the usual, 0 where none is known."""
+    customers = of_family.shape[0]
+    if of_family.amount is None:
+        return np.zeros(customers, dtype=np.int64)
+    known = np.isfinite(of_family.amount)
+    rows = of_family.rows[known]
+    times = np.bincount(rows, minlength=customers)
+    total = np.bincount(rows, weights=of_family.amount[known], minlength=customers)
+    code = np.searchsorted(AMOUNT_EDGES, total / np.maximum(times, 1), side="right") + 1
+    return np.where(times > 0, code, 0)
 
 
 def last_bought(baskets: Interactions) -> Ints:

@@ -33,6 +33,9 @@ class Interactions:
     held : bool array of shape (entries,)
         Whether the product had not ended as of the day.
     as_of : datetime.date
+    amount : float32 array of shape (entries,), optional
+        Natural logarithm of the first contract's amount over what is usual for the product; NaN
+        where it is not known.
     """
 
     customers: pa.Array
@@ -43,6 +46,7 @@ class Interactions:
     last_day: Ints
     held: Flags
     as_of: date
+    amount: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -60,6 +64,7 @@ class Interactions:
         return Interactions(
             self.customers.take(pa.array(rows)), self.products, indptr, self.items[entries],
             self.first_day[entries], self.last_day[entries], self.held[entries], self.as_of,
+            None if self.amount is None else self.amount[entries],
         )  # fmt: skip
 
     def only(self, products: Flags) -> Interactions:
@@ -72,6 +77,7 @@ class Interactions:
         return Interactions(
             self.customers, self.products, before[self.indptr], self.items[keep],
             self.first_day[keep], self.last_day[keep], self.held[keep], self.as_of,
+            None if self.amount is None else self.amount[keep],
         )  # fmt: skip
 
     def before(self, day: date) -> Interactions:
@@ -128,12 +134,31 @@ def interactions_as_of(purchases: Purchases, as_of: date) -> Interactions:
     last = np.append(first[1:], len(customer)) - 1 if len(first) else first
     open_now = (closed > today).astype(np.int32)
     held = np.maximum.reduceat(open_now, first).astype(bool) if len(first) else open_now == 1
+    amount = None
+    if purchases.amount is not None and len(first):
+        amount = _first_amounts(purchases.amount[seen], opened, first)
+        amount = _over_usual(amount, item[first])
     counts = np.bincount(customer[first], minlength=len(purchases.customers))
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Interactions(
         purchases.customers, purchases.products, indptr, item[first],
         opened[first], opened[last], held, as_of,
+        amount,
     )  # fmt: skip
+
+
+def _first_amounts(amount: Floats, opened: Ints, first: npt.NDArray[np.int64]) -> Floats:
+    """Return the largest amount of each entry's first day: rows of a day have no order."""
+    day = np.repeat(opened[first], np.diff(np.append(first, len(opened))))
+    return np.asarray(np.fmax.reduceat(np.where(opened == day, amount, np.float32(np.nan)), first))
+
+
+def _over_usual(amount: Floats, item: Ints) -> Floats:
+    """Return logarithms of amounts less the mean of each product's."""
+    known = np.isfinite(amount)
+    times = np.bincount(item[known], minlength=int(item.max(initial=-1)) + 1)
+    total = np.bincount(item[known], weights=amount[known], minlength=len(times))
+    return np.asarray(amount - (total / np.maximum(times, 1))[item], dtype=np.float32)
 
 
 def months_between(days: Ints, as_of: date) -> Ints:

@@ -1,8 +1,8 @@
 """Which segment a customer would be in who has shown no habits of the family yet, or no longer.
 
 Segments go by accounts and payments, so that only holders of a family have one. What somebody once
-bought of it, how often and how long ago, tells of habits too: a multinomial logit of the known
-segments on the codes of the choice model, learnt from who made a choice in past windows.
+bought of it, how often, how long ago and for how much, tells of habits too: a multinomial logit of
+the known segments on the codes of the choice model, learnt from who made a choice in past windows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TOLD: Final = np.float32(0.5)
 """Weight of a segment that is known beside the inferred ones: it is of months ago, when the family
 was held, and leaves much of its customers' purchases untold."""
+
+OWNED: Final = 1.0
+"""Scale of products owned: they tell more of a few segments than of many products."""
 
 
 def fit_likely_segments(past: Sequence[Window], layout: CodeLayout) -> Floats:
@@ -54,10 +57,13 @@ def fit_likely_segments(past: Sequence[Window], layout: CodeLayout) -> Floats:
         layout.scale[:-1],
         np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
         np.concatenate([context.baskets.items for context, _ in known]),
-        layout.owned(),
+        np.array([layout.starts[-1], OWNED]),
         layout.rows,
     )
-    return fit_conditional_logit(choices).own
+    weights = fit_conditional_logit(choices).own
+    # Margins are taken at the layout's own scale.
+    weights[layout.starts[-1] :] *= np.float32(OWNED) / layout.scale[-1]
+    return weights
 
 
 def with_likely_segments(

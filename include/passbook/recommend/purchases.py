@@ -33,6 +33,8 @@ class Purchases:
     customer, item : int32 array of shape (n,)
     opened, closed : int32 array of shape (n,)
         Days since 1970-01-01; `closed` is `STILL_HELD` for a product that has not ended.
+    amount : float32 array of shape (n,), optional
+        Natural logarithm of the contract's amount, NaN where it is not known or zero.
     strangers : int
         Purchases left out because their customer is not among `customers`.
     """
@@ -44,6 +46,7 @@ class Purchases:
     opened: Ints
     closed: Ints
     strangers: int = 0
+    amount: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.customer)
@@ -62,7 +65,8 @@ def from_holdings(
     Parameters
     ----------
     holdings : sequence of pyarrow.Table
-        With ``customer_id``, ``product_code``, ``opened_on`` and, if known, ``closed_on``.
+        With ``customer_id``, ``product_code``, ``opened_on`` and, if known, ``closed_on`` and
+        ``amount``.
     customers, products : pyarrow.Array of string
         Distinct and ascending.
 
@@ -76,13 +80,16 @@ def from_holdings(
         empty = np.empty(0, dtype=np.int32)
         return Purchases(customers, products, empty, empty, empty, empty)
     customer, item, opened, closed = (np.concatenate(column) for column in zip(*parts, strict=True))
+    amount = _amounts([table for table in holdings if table.num_rows])
     strangers = int((customer < 0).sum())
     if strangers:
         known = customer >= 0
         customer, item, opened, closed = (c[known] for c in (customer, item, opened, closed))
+        amount = None if amount is None else amount[known]
     order = _order(customer, item, opened, len(products))
     customer, item, opened, closed = (c[order] for c in (customer, item, opened, closed))
-    return Purchases(customers, products, customer, item, opened, closed, strangers)
+    amount = None if amount is None else amount[order]
+    return Purchases(customers, products, customer, item, opened, closed, strangers, amount)
 
 
 def _encode(
@@ -105,6 +112,20 @@ def _encode(
     else:
         closed = np.full(table.num_rows, STILL_HELD, dtype=np.int32)
     return _numpy(customer), _numpy(item), opened, closed
+
+
+def _amounts(holdings: Sequence[pa.Table]) -> npt.NDArray[np.float32] | None:
+    """Return the logarithms of amounts; None where no table has the column."""
+    if not any("amount" in table.column_names for table in holdings):
+        return None
+    parts = []
+    for table in holdings:
+        found = np.full(table.num_rows, np.nan, dtype=np.float32)
+        if "amount" in table.column_names:
+            amount = pc.fill_null(table.column("amount"), 0).to_numpy()
+            np.log(amount, out=found, where=amount > 0, casting="same_kind")
+        parts.append(found)
+    return np.concatenate(parts)
 
 
 def _numpy(column: pa.ChunkedArray) -> Ints:

@@ -13,7 +13,7 @@ import numpy as np
 
 from passbook.recommend import reason_kernels
 from passbook.recommend.context import Context
-from passbook.recommend.customer_codes import last_bought
+from passbook.recommend.customer_codes import CodeLayout, last_bought
 from passbook.recommend.evidence import FLOOR
 from passbook.recommend.interactions import Floats
 from passbook.recommend.purchases import Ints
@@ -50,7 +50,7 @@ def strongest_evidence(ranker: Ranker, context: Context, offered: Ints) -> tuple
     centred = table - table.mean(axis=1, keepdims=True)
     shared = dict(zip(evidence.names, ranker.utility.shared, strict=True))
     weights = np.array([shared["followers"] + ranker.followers_say, shared["cosine"]], np.float32)
-    codes, blocks = layout.codes(context, ranker.month), _kinds_of_blocks(len(layout.traits))
+    codes, blocks = layout.codes(context, ranker.month), _kinds_of_blocks(layout)
     kind = np.full((*offered.shape, 2), -1, dtype=np.int32)
     product = np.full(kind.shape, -1, dtype=np.int32)
     reason_kernels.two_strongest(
@@ -63,11 +63,12 @@ def strongest_evidence(ranker: Ranker, context: Context, offered: Ints) -> tuple
     return kind, product
 
 
-def _kinds_of_blocks(traits: int) -> Ints:
-    """Return the kind of each block of codes: all, traits, count and recency of the family, last
-    product, that of lately, month, count, recency."""
+def _kinds_of_blocks(layout: CodeLayout) -> Ints:
+    """Return the kind of each block of codes: all, traits, amount if known, count and recency of
+    the family, last product, that of lately, month, count, recency."""
+    traits = len(layout.traits)
     known = [KINDS.index(name) for name in _OF_TRAITS[:traits]]
-    known += [_UNSPOKEN] * (traits - len(known))
+    known += [_UNSPOKEN] * (traits - len(known) + layout.amounts)
     season = KINDS.index("season")
     return np.array(
         [0, *known, _UNSPOKEN, _UNSPOKEN, NEXT, _UNSPOKEN, season, _UNSPOKEN, _UNSPOKEN],

@@ -58,6 +58,7 @@ def stored(model: BasketModel | Ranker) -> Stored:
         "traits": model.layout.traits,
         "offered": model.layout.offered,
         "products": model.layout.products,
+        "amounts": model.layout.amounts,
     }
     for part in ("followers", "cosine", "ease"):
         inner = _stored_basket_model(getattr(evidence, part))
@@ -83,8 +84,9 @@ def restored(kept: Stored) -> BasketModel | Ranker:
         arrays["season"],
     )
     layout = CodeLayout(
-        tuple(kept.settings["traits"]), tuple(kept.settings["offered"]), kept.settings["products"]
-    )
+        tuple(kept.settings["traits"]), tuple(kept.settings["offered"]), kept.settings["products"],
+        kept.settings["amounts"],
+    )  # fmt: skip
     utility = Utility(arrays["shared"], arrays["own"])
     return Ranker(
         kept.settings["name"], evidence, utility, layout, kept.settings["month"], kept.trees,

@@ -221,7 +221,7 @@ def _profile(customers: pa.Table, week: Week) -> Ints:
 
 
 def _purchases(week: Week, customers: pa.Array, products: Catalogue) -> Purchases:
-    columns = ["customer_id", "product_code", "opened_on", "closed_on"]
+    columns = ["customer_id", "product_code", "opened_on", "closed_on", "amount"]
     holdings = [week.table(f"{family}_holding", columns) for family in families(week)]
     purchases = from_holdings(holdings, customers, products.codes)
     if purchases.strangers:
