@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SHORTEST_PAUSE, LONGEST_PAUSE = 3.0, 30.0
 """Seconds between two looks into the ledger, each of which opens a connection."""
-PAUSE_SHARE = 0.1
+PAUSE_SHARE = 0.03
 """Of the wait so far: what is late by this share is not felt."""
 
 
