@@ -12,7 +12,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -126,79 +126,115 @@ def train(products: Catalogue, audience: Audience, champion: str) -> dict[Scenar
     return models
 
 
-def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures on a migrated mart."""
-    rng = np.random.default_rng(options.seed)
-    settings = Settings()
-    product = product_table()
-    products = catalogue(product)
-    table = customer_table(options.customers, rng)
-    ids = table["customer_id"].combine_chunks()
-    holdings = holding_table(ids, products.codes, rng)
-    marks = [("begun", time.perf_counter())]
+class Watch:
+    """Seconds of each part, in their order."""
 
-    def mark(name: str) -> None:
-        marks.append((name, time.perf_counter()))
+    def __init__(self) -> None:
+        self._marks = [("begun", time.perf_counter())]
 
+    def mark(self, part: str) -> None:
+        """Note that a part has ended."""
+        self._marks.append((part, time.perf_counter()))
+
+    def seconds(self) -> dict[str, float]:
+        """Return what each part took."""
+        return {name: at - before for (_, before), (name, at) in pairwise(self._marks)}
+
+
+def prepare(
+    customers: pa.Table, holdings: pa.Table, products: Catalogue, rng: np.random.Generator
+) -> tuple[People, Audience]:
+    """Return what is known of the customers, with random segments."""
+    ids = customers["customer_id"].combine_chunks()
     purchases = from_holdings([holdings], ids, products.codes)
-    people = People(table, interactions_as_of(purchases, BASE_DATE), purchases.strangers)
-    segment = rng.integers(0, SEGMENTS, options.customers).astype(np.int32)
+    people = People(customers, interactions_as_of(purchases, BASE_DATE), purchases.strangers)
+    segment = rng.integers(0, SEGMENTS, len(ids)).astype(np.int32)
     audience = Audience(
         people.interactions,
         rule_classes(products, people.age, people.column("customer_type")),
         people.opted_out,
         in_control_group(ids, 0.05, "1"),
-        no_recent_offers(options.customers),
+        no_recent_offers(len(ids)),
         {**dict.fromkeys(OFFERED, segment), NEW_CUSTOMER.name: segment},
-        np.column_stack([age_classes(table["birth_date"], BASE_DATE) // 5 + 1,
-                         rng.integers(0, 3, options.customers)]).astype(np.int32),
+        np.column_stack([age_classes(customers["birth_date"], BASE_DATE) // 5 + 1,
+                         rng.integers(0, 3, len(ids))]).astype(np.int32),
     )  # fmt: skip
-    mark("prepare_s")
-    models = train(products, audience, options.champion)
-    del holdings, purchases
-    mark("train_s")
-    tables = OfferTables(audience, products, settings, explanations_of(models, products))
-    proved: list[float] = []
+    return people, audience
+
+
+@contextmanager
+def timed_proof() -> Iterator[list[float]]:
+    """Time the proof, whose share is seen nowhere else."""
+    took: list[float] = []
     prove = proof.prove_offers
 
     def timed(*arguments: Any) -> None:
         started = time.perf_counter()
         prove(*arguments)
-        proved.append(time.perf_counter() - started)
+        took.append(time.perf_counter() - started)
 
-    def streamed() -> Iterator[pa.RecordBatch]:
-        yield from tables.lists(models, OFFERED)
-        mark("lists_streamed")
-
-    # The one place where its own share is seen.
     proof.prove_offers = timed  # type: ignore[assignment]
+    try:
+        yield took
+    finally:
+        proof.prove_offers = prove
+
+
+def publish(
+    url: str, product: pa.RecordBatch, people: People, tables: OfferTables,
+    lists: Iterator[pa.RecordBatch],
+) -> dict[str, int]:  # fmt: skip
+    """Publish the week and return the rows of each table."""
     with closing(mart.connect(url)) as connection:
         fence = ledger.begin_stage(connection, "recommend_products", BASE_DATE, "benchmark")
         published = mart.publish(
             connection, fence,
             {
-                "product": [product_batch(product, products, BASE_DATE)],
-                "offer_customer": offer_customer_batches(people, audience, settings.block_rows),
-                "recommendation_list": streamed(),
+                "product": [product],
+                "offer_customer": offer_customer_batches(
+                    people, tables.audience, Settings().block_rows
+                ),
+                "recommendation_list": lists,
                 "control_offer": tables.control(),
                 "explanation": tables.explanations.batches(BASE_DATE),
                 "offer_exclusion": tables.exclusions(),
             },
             inputs={},
         )  # fmt: skip
-    mark("publish_s")
-    took = {name: round(at - before, 1)
-            for (_, before), (name, at) in pairwise(marks)}  # fmt: skip
-    rows = {p.table: p.rows for p in published}
-    total = marks[-1][1] - marks[0][1] - took["train_s"]
+    return {publication.table: publication.rows for publication in published}
+
+
+def measure(url: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures on a migrated mart."""
+    rng = np.random.default_rng(options.seed)
+    product = product_table()
+    products = catalogue(product)
+    customers = customer_table(options.customers, rng)
+    holdings = holding_table(customers["customer_id"].combine_chunks(), products.codes, rng)
+    watch = Watch()
+    people, audience = prepare(customers, holdings, products, rng)
+    watch.mark("prepare_s")
+    models = train(products, audience, options.champion)
+    del holdings
+    watch.mark("train_s")
+    tables = OfferTables(audience, products, Settings(), explanations_of(models, products))
+
+    def lists() -> Iterator[pa.RecordBatch]:
+        yield from tables.lists(models, OFFERED)
+        watch.mark("lists_streamed")
+
+    with timed_proof() as proved:
+        rows = publish(url, product_batch(product, products, BASE_DATE), people, tables, lists())
+    watch.mark("publish_s")
+    took = watch.seconds()
     return {
         "champion": options.champion,
         "customers": options.customers,
         "lists": rows["recommendation_list"],
         "control_lists": rows["control_offer"],
-        **took,
+        **{part: round(seconds, 1) for part, seconds in took.items()},
         "proof_s": round(proved[0], 1),
-        "holdings_to_published_s": round(total, 1),
+        "holdings_to_published_s": round(sum(took.values()) - took["train_s"], 1),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
 

@@ -69,7 +69,7 @@ class WeekLink(BaseOperatorLink):
         return f"/passbook/run?{urlencode({'run_id': ti_key.run_id})}"
 
 
-class RunNotes:
+class EndedRuns:
     """Writes a note on every run of the weekly chain when it ends, and closes what it left open.
 
     Runs in the scheduler, or in the API server where a person marks the run.
@@ -90,7 +90,7 @@ class RunNotes:
 
         from passbook.base_date import base_date_of_run
         from passbook.contracts import STAGES
-        from passbook.run_notes import conclude
+        from passbook.ended_runs import conclude
 
         # `dag.test()` reports a run that no session keeps any more: nothing to write a note to.
         if run.dag_id not in STAGES or object_session(run) is None:
@@ -108,7 +108,7 @@ class PassbookPlugin(AirflowPlugin):
     """What the UI shows of Passbook."""
 
     name = "passbook"
-    listeners = [RunNotes()]
+    listeners = [EndedRuns()]
     operator_extra_links = [WeekLink()]
     external_views = [
         {

@@ -100,7 +100,7 @@ def test_plugins_import_pages_notes_and_what_anyone_may() -> None:
     files = sorted((CHECKOUT / "plugins").glob("*.py"))
     assert files
     for file in files:
-        assert _parts(_imports(file)) <= {"pages", "run_notes"} | ANYONE_MAY, file.name
+        assert _parts(_imports(file)) <= {"pages", "ended_runs"} | ANYONE_MAY, file.name
 
 
 def test_only_settings_reads_the_environment() -> None:

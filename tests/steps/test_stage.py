@@ -16,6 +16,7 @@ import pytest
 from mart.weeks import segments
 from passbook import ledger, mart, settings
 from passbook.base_date import schedule_moment
+from passbook.ended_runs import conclude
 from passbook.errors import (
     HiveUnreachableError,
     MartBusyError,
@@ -25,7 +26,6 @@ from passbook.errors import (
     StageRejectedError,
     StaleWriterError,
 )
-from passbook.run_notes import conclude
 from passbook.settings import Settings
 from passbook.steps.stage import Stage, begin, run_stage
 from passbook.steps.week import Week

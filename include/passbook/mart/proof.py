@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, timedelta
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 from psycopg2 import sql
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (it is a class)
@@ -49,17 +49,11 @@ def prove_offers(cursor: Cursor, base_date: date, partitions: Mapping[str, str])
     }
     cursor.execute(_LIMITS.format(**tables, base_date=sql.Literal(base_date)))
     ((ages, customer_types),) = cursor.fetchall()
-    text = (files("passbook") / "sql" / "mart" / "prove_offers.sql").read_text("utf-8")
-    cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
-    cursor.execute(
-        sql.SQL(text).format(
-            **tables,
-            base_date=sql.Literal(base_date),
-            ages=sql.Literal(ages),
-            customer_types=sql.Literal(customer_types),
-        )
-    )
-    broken = [f"{offers:,} {rule}" for rule, offers in cursor.fetchall()]
+    found = _ask(
+        cursor, "prove_offers", **tables, base_date=sql.Literal(base_date),
+        ages=sql.Literal(ages), customer_types=sql.Literal(customer_types),
+    )  # fmt: skip
+    broken = [f"{offers:,} {rule}" for rule, offers in found]
     if broken:
         raise ProofError(f"Offers for {base_date}: {'; '.join(broken)}.")
 
@@ -97,16 +91,18 @@ def prove_rest(
         (PROVED, days),
     )
     read = [day for day, sha256 in cursor.fetchall() if inputs.get(f"{PROVED} {day}") == sha256]
-    text = (files("passbook") / "sql" / "mart" / "prove_rest.sql").read_text("utf-8")
-    cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
-    cursor.execute(
-        sql.SQL(text).format(
-            lists=sql.Identifier("stage", partition),
-            earlier=sql.Identifier("mart", PROVED),
-            base_date=sql.Literal(base_date),
-            days=sql.Literal(read),
-        )
-    )
-    ((offers,),) = cursor.fetchall()
+    ((offers,),) = _ask(
+        cursor, "prove_rest", lists=sql.Identifier("stage", partition),
+        earlier=sql.Identifier("mart", PROVED), base_date=sql.Literal(base_date),
+        days=sql.Literal(read),
+    )  # fmt: skip
     if offers:
         raise ProofError(f"Offers for {base_date}: {offers:,} offered of late.")
+
+
+def _ask(cursor: Cursor, query: str, **values: sql.Composable) -> list[tuple[Any, ...]]:
+    """Return the rows of a query of `sql/mart`, with memory enough for a week of lists."""
+    text = (files("passbook") / "sql" / "mart" / f"{query}.sql").read_text("utf-8")
+    cursor.execute("SELECT set_config('work_mem', %s, true)", (_WORK_MEMORY,))
+    cursor.execute(sql.SQL(text).format(**values))
+    return cursor.fetchall()

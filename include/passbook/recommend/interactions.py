@@ -142,8 +142,7 @@ def interactions_as_of(purchases: Purchases, as_of: date) -> Interactions:
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Interactions(
         purchases.customers, purchases.products, indptr, item[first],
-        opened[first], opened[last], held, as_of,
-        amount,
+        opened[first], opened[last], held, as_of, amount,
     )  # fmt: skip
 
 

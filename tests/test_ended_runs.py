@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from passbook.ended_runs import note
 from passbook.ledger import Verdict
-from passbook.run_notes import note
 
 DAY = date(2022, 9, 25)
 
